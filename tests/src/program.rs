@@ -52,6 +52,11 @@ impl Program {
         self.start().finish()
     }
 
+    /// Runs it with a standard output of the caller's, such as a pipe or a device: the outcome has nothing of it.
+    pub fn run_into(self, stdout: impl Into<Stdio>) -> Outcome {
+        self.spawn_into(stdout, tempfile::tempfile().unwrap()).finish()
+    }
+
     /// Starts it. It reads nothing.
     pub fn start(self) -> Running {
         self.spawn()
@@ -63,12 +68,18 @@ impl Program {
         self.spawn()
     }
 
-    fn spawn(mut self) -> Running {
+    fn spawn(self) -> Running {
         // Files, not pipes: whoever looks may look at any time, and nobody has to read for the program to go on.
-        let (stdout, stderr) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
-        self.command.stdout(stdout.try_clone().unwrap()).stderr(stderr.try_clone().unwrap());
+        let stdout = tempfile::tempfile().unwrap();
+        self.spawn_into(stdout.try_clone().unwrap(), stdout)
+    }
+
+    /// `stdout` is what the program writes to, and `seen` where it is looked for.
+    fn spawn_into(mut self, stdout: impl Into<Stdio>, seen: File) -> Running {
+        let stderr = tempfile::tempfile().unwrap();
+        self.command.stdout(stdout).stderr(stderr.try_clone().unwrap());
         let child = self.command.spawn().unwrap_or_else(|error| panic!("cannot start {}: {error}", self.shown));
-        Running { child, shown: self.shown, stdout, stderr }
+        Running { child, shown: self.shown, stdout: seen, stderr }
     }
 }
 

@@ -70,6 +70,16 @@ impl Stack {
         stack
     }
 
+    /// As [`Self::start_with`], at the port that a client has built in.
+    pub fn start_on(port: u16, options: &[&str]) -> Self {
+        let directory = tempfile::Builder::new().prefix("chancery-test-").tempdir().unwrap();
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        let mut stack = Self::stopped(directory, options, Vec::new());
+        stack.port = port;
+        stack.resume();
+        stack
+    }
+
     /// As [`Self::start`], with a limit to the memory that the server may have.
     pub fn start_within(data_bytes: u64) -> Self {
         let directory = tempfile::Builder::new().prefix("chancery-test-").tempdir().unwrap();

@@ -214,6 +214,18 @@ fn the_environment_is_not_read() {
 }
 
 #[test]
+fn commands_print_in_one_way() {
+    // The macros panic if nobody reads, as after `| head`.
+    for word in ["print!(", "println!(", "stdout()", "stderr()"] {
+        only_in(word, |path| {
+            path == "services/chancery/src/output.rs"
+                || path.starts_with("crates/daemon/src/telemetry")
+                || path.contains("/examples/")
+        });
+    }
+}
+
+#[test]
 fn nothing_is_unsafe_unfinished_or_left_out() {
     let mut violations = String::new();
     // Put together here so that this file does not contain them.

@@ -1,7 +1,10 @@
 //! What the server prints to be pasted works when pasted: the commands of the banner, and those of `chancery dev --commands`.
 
 use chancery_tests::{ALICE, Person, Stack, person, registry::Registry};
-use std::os::unix::fs::symlink;
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+};
 
 /// Rows and columns of the smallest terminal in use.
 const SCREEN: (usize, usize) = (24, 100);
@@ -110,6 +113,27 @@ fn the_token_command_prints_a_token() {
     let alice = stack.person(ALICE);
     let token = paste(&alice, &script(&commands(&mut stack), "A token"));
     assert_eq!(token.trim().split('.').count(), 3, "{token}");
+}
+
+/// cosign sends every byte of a token file, and a line break is not allowed in a header.
+#[test]
+fn a_token_file_is_the_token_and_for_its_owner_only() {
+    let stack = Stack::start();
+    let alice = stack.person(ALICE);
+    let file = alice.write("alice.token", "an older one, which others may read\n");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let printed = stack.token_command(ALICE).arg("--out").arg(&file).run().succeeds();
+    assert_eq!(printed, "");
+    let token = String::from_utf8(alice.read("alice.token")).unwrap();
+    let is_token = token.split('.').count() == 3 && token.bytes().all(|byte| byte.is_ascii_graphic());
+    assert!(is_token, "{token:?}");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    alice.write("hello.txt", "hello");
+    let sign = alice.cosign3().args("sign-blob --yes --bundle hello.json --signing-config");
+    let sign = sign.arg(alice.trust("signing_config.json")).arg("--trusted-root").arg(alice.trust("trusted_root.json"));
+    sign.arg("--identity-token").arg(&file).arg("hello.txt").run().succeeds();
+    let elsewhere = stack.token_command(ALICE).args("--out missing/token").run();
+    elsewhere.fails_with(&["cannot write missing/token"]);
 }
 
 #[test]

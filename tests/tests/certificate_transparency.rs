@@ -1,4 +1,5 @@
-//! The certificate log before Google's certificate transparency: its client, and the live integration test of its server CTFE.
+//! The certificate log before Google's certificate transparency: its client, and what its server CTFE is tested with: the live
+//! integration test and the hammer.
 //! They alone, by name: `tests/run -p chancery-tests --test certificate_transparency`.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -167,4 +168,18 @@ fn it_passes_the_live_integration_test_of_ctfe() {
     let test = google(home.path()).arg("integration").arg(stack.at("/ct/dev")).arg(stack.trust("ctfe.pub")).arg(&data);
     let said = test.run().succeeds();
     assert!(said.contains("Uploaded pre-issued precert"), "{said}");
+}
+
+/// Requests of every kind at random, one in ten of them malformed, with the proofs of what was added.
+#[test]
+fn it_withstands_the_hammer_of_ctfe() {
+    let (data, home) = (client("ctfe-testdata"), tempfile::tempdir().unwrap());
+    let root = data.join("fake-ca.cert");
+    let stack = Stack::start_with(&["--ct-log-accepts", root.to_str().unwrap()]);
+    let test = google(home.path()).arg("hammer").arg(stack.at("/ct/dev")).arg(stack.trust("ctfe.pub")).arg(&data);
+    let said = test.arg("600").run();
+    assert!(said.written().contains("completed 600 operations on log"), "{}", said.report());
+    said.succeeds();
+    let head = stack.get(&format!("{LOG}/get-sth")).expect(200).json();
+    assert!(head["tree_size"].as_u64().unwrap() > 100, "{head}");
 }

@@ -32,6 +32,18 @@ fn set<const N: usize>(ids: [&String; N]) -> BTreeSet<String> {
 }
 
 #[test]
+fn an_entry_is_found_as_soon_as_it_is_acknowledged() {
+    let stack = Stack::start();
+    // Many, because the index may have come that far by chance.
+    for number in 0..10 {
+        let artifact = format!("artifact {number}");
+        let id = log(&stack, &hashedrekord(&Key::generate(), artifact.as_bytes()));
+        let hash = hex::encode(sha256(artifact.as_bytes()));
+        assert_eq!(found(&stack, &json!({ "hash": hash })), set([&id]), "{number}");
+    }
+}
+
+#[test]
 fn entries_are_found_by_digest_key_and_name_with_and_or() {
     let stack = Stack::start();
     let (one, other) = (Key::generate(), Key::generate());

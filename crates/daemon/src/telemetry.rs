@@ -17,9 +17,10 @@ mod text;
 pub use otlp::ExportError;
 
 use crate::clock::SystemClock;
+use anstream::{AutoStream, ColorChoice};
 use lines::{Lines, Told};
 use queue::Queue;
-use std::io::IsTerminal as _;
+use std::io::Write as _;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tracing_subscriber::layer::{Identity, Layered, SubscriberExt as _};
@@ -35,7 +36,7 @@ static STANDARD_ERROR: OnceLock<Arc<Queue>> = OnceLock::new();
 /// How a line is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Format {
-    /// Time, level, module, message, fields and spans, for people. In colour on a terminal.
+    /// Time, level, module, message, fields and spans, for people. In colour on a terminal, unless `NO_COLOR` is set.
     #[default]
     Text,
     /// One JSON object, for programs.
@@ -69,7 +70,7 @@ fn start(filter: &str, format: Format, export: impl Layer<Filtered> + Send + Syn
     // An error says that the process has a subscriber already.
     let _ = match format {
         Format::Text => {
-            let in_colour = std::io::stderr().is_terminal();
+            let in_colour = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
             let write = move |told: Told| queue.push(text::line(&told, in_colour).into_bytes());
             filtered.with(Lines::new(SystemClock, write)).try_init()
         }
@@ -88,7 +89,8 @@ fn start(filter: &str, format: Format, export: impl Layer<Filtered> + Send + Syn
 pub fn say(line: &str) {
     match STANDARD_ERROR.get() {
         Some(queue) => queue.push(format!("{line}\n").into_bytes()),
-        None => eprintln!("{line}"),
+        // Where nobody reads it, nothing can be done: the macro would panic.
+        None => drop(writeln!(std::io::stderr().lock(), "{line}")),
     }
 }
 

@@ -5,19 +5,24 @@
 
 mod artifact;
 mod authorities;
+mod completions;
 mod config;
 mod conformance;
 mod dev;
 mod evidence;
+mod exit_codes;
 mod health;
 mod identity;
 mod init;
 mod keys;
 mod log;
+mod man;
 mod monitor;
 mod overview;
+mod place;
 mod policy;
 mod reference;
+mod schema;
 mod search;
 mod serve;
 mod token;
@@ -27,7 +32,7 @@ mod verify;
 mod waiting;
 mod witness;
 
-use clap::{Parser, Subcommand};
+use clap::{Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// Private keyless signing: certificate authority, transparency logs, timestamps and trust root.
@@ -40,7 +45,10 @@ use std::process::ExitCode;
     help_template = overview::template(),
     after_help = "Examples:
   chancery dev --demo
-  chancery serve --config /etc/chancery/chancery.toml"
+  chancery serve --config /etc/chancery/chancery.toml
+
+Exit codes: the help of each verb lists its own. Every verb also has 74 if standard output cannot
+be written, and 141 if its reader has gone, as after `| head`."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -50,6 +58,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Artifact(Box<artifact::Arguments>),
+    Completions(completions::Arguments),
     Config(config::Arguments),
     Conformance(conformance::Arguments),
     Dev(Box<dev::Arguments>),
@@ -59,10 +68,12 @@ enum Verb {
     Init(init::Arguments),
     Keys(keys::Arguments),
     Log(log::Arguments),
+    Man(man::Arguments),
     Monitor(monitor::Arguments),
     Policy(Box<policy::Arguments>),
     #[command(hide = true)]
     Reference(reference::Arguments),
+    Schema(schema::Arguments),
     Search(Box<search::Arguments>),
     Serve(serve::Arguments),
     Token(token::Arguments),
@@ -72,10 +83,22 @@ enum Verb {
 }
 
 impl Cli {
+    /// The command line of this process, which ends here for `--help` and for wrong arguments.
+    pub(crate) fn read() -> Self {
+        let matches = Self::documented().get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+
+    /// The definition of the command line, with the exit codes of each verb in its help.
+    fn documented() -> Command {
+        exit_codes::documented(Self::command())
+    }
+
     /// Runs the verb.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         match self.verb {
             Verb::Artifact(arguments) => Ok(artifact::run(*arguments).await),
+            Verb::Completions(arguments) => completions::run(&arguments),
             Verb::Config(arguments) => config::run(arguments),
             Verb::Conformance(arguments) => conformance::run(arguments).await,
             Verb::Dev(arguments) => dev::run(*arguments).await,
@@ -85,9 +108,11 @@ impl Cli {
             Verb::Init(arguments) => init::run(arguments).await,
             Verb::Keys(arguments) => keys::run(arguments).await,
             Verb::Log(arguments) => log::run(arguments).await,
+            Verb::Man(arguments) => man::run(&arguments),
             Verb::Monitor(arguments) => Ok(monitor::run(arguments).await),
             Verb::Policy(arguments) => policy::run(*arguments).await,
             Verb::Reference(arguments) => reference::run(arguments),
+            Verb::Schema(arguments) => schema::run(&arguments),
             Verb::Search(arguments) => Ok(search::run(*arguments).await),
             Verb::Serve(arguments) => serve::run(arguments).await,
             Verb::Token(arguments) => token::run(arguments).await,
@@ -101,11 +126,10 @@ impl Cli {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn every_verb_is_consistent_and_shows_an_example() {
-        let mut command = Cli::command();
+        let mut command = Cli::documented();
         command.build();
         command.clone().debug_assert();
         for verb in command.get_subcommands_mut() {
@@ -121,9 +145,49 @@ mod tests {
         }
         let help = verb.render_long_help().to_string();
         assert!(help.contains("chancery ") && help.contains("Example"), "{name}:\n{help}");
+        let examples = examples(&verb.get_after_help().map(ToString::to_string).unwrap_or_default());
+        let wanted = format!("{} ", without_role(&name));
+        let own = examples.iter().filter(|words| format!(" {} ", without_role(&verb_of(words))).starts_with(&wanted));
+        assert!(own.count() > 0, "{name} has no example of its own: {examples:?}");
         for verb in verb.get_subcommands_mut() {
             shows_an_example(verb, &name);
         }
+    }
+
+    /// Roles whose keys take the same steps show the same examples.
+    fn without_role(verb: &str) -> String {
+        let word = |word: &str| match word {
+            "ca" | "tsa" | "ct" | "rekor" | "rekor2" => "ROLE".to_owned(),
+            word if word.starts_with("tuf-") => "tuf-ROLE".to_owned(),
+            word => word.to_owned(),
+        };
+        verb.split(' ').map(word).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The commands of examples, each as its words: without what a shell does with their output, and without remarks.
+    fn examples(help: &str) -> Vec<Vec<String>> {
+        let (examples, _) = help.split_once("\n\n").unwrap_or((help, ""));
+        let examples = examples.replace("\\\n", " ");
+        let commands = examples.lines().filter(|line| line.starts_with("  ")).flat_map(|line| line.split(" | "));
+        let words = commands.map(|command| {
+            let end = [" > ", " || ", "    ("].iter().filter_map(|end| command.find(end)).min();
+            let command = command.get(..end.unwrap_or(command.len())).and_then(shlex::split);
+            command.unwrap_or_else(|| panic!("{examples}"))
+        });
+        words.filter(|words| words.first().is_some_and(|word| word == "chancery")).collect()
+    }
+
+    /// The verb that the command line understands in an example.
+    fn verb_of(words: &[String]) -> String {
+        let matches = Cli::documented().try_get_matches_from(words);
+        let matches = matches.unwrap_or_else(|error| panic!("{}: {error}", words.join(" ")));
+        let mut verb = Vec::new();
+        let mut below = matches.subcommand();
+        while let Some((name, matches)) = below {
+            verb.push(name.to_owned());
+            below = matches.subcommand();
+        }
+        verb.join(" ")
     }
 
     #[test]
@@ -136,6 +200,12 @@ mod tests {
         names.sort_unstable();
         assert_eq!(names, ["commands", "data", "demo", "help", "log", "log_format"]);
         let short = dev.render_help().to_string();
+        // The first screen has what a new user needs.
+        let screen: String =
+            dev.render_long_help().to_string().lines().take(40).flat_map(|line| [line, "\n"]).collect();
+        let places = ["Usage: chancery dev", "\n  chancery dev --demo\n", "\nOptions:\n", "--data <DIR>"];
+        let places = places.map(|part| screen.find(part));
+        assert!(places.is_sorted() && places[0].is_some(), "{places:?}: {screen}");
         // Options that follow a group must not be taken for its members.
         let blob = command.find_subcommand_mut("verify").and_then(|verify| verify.find_subcommand_mut("blob")).unwrap();
         let ungrouped = blob.get_arguments().filter(|argument| argument.get_help_heading().is_none());

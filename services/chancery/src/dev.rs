@@ -19,6 +19,7 @@ use crate::{
     listening::Listening,
     loopback,
     one_role::{self, NamedKey},
+    output,
     role::Role,
 };
 use anyhow::{Context as _, ensure};
@@ -182,7 +183,7 @@ async fn show(url: String, data: PathBuf) {
 }
 
 fn print(text: &str) -> anyhow::Result<()> {
-    let mut out = anstream::stdout().lock();
+    let mut out = output::text();
     out.write_all(text.as_bytes())?;
     Ok(out.flush()?)
 }

@@ -20,6 +20,7 @@ mod logging;
 mod loopback;
 mod monitor;
 mod one_role;
+mod output;
 mod role;
 mod rotation;
 mod serve;
@@ -27,7 +28,6 @@ mod web_origin;
 mod witness;
 
 use chancery_daemon::telemetry;
-use clap::Parser as _;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -35,13 +35,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let code = match cli::Cli::parse().run().await {
+    let code = match cli::Cli::read().run().await {
         Ok(code) => code,
-        Err(error) => {
-            // One line with its causes: the first sentence names the failure, the last one its reason.
-            telemetry::say(&format!("error: {error:#}"));
-            ExitCode::FAILURE
-        }
+        Err(error) => output::failed(&error, 1),
     };
     telemetry::flush();
     code

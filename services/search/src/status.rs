@@ -1,8 +1,13 @@
-//! What is known of the index of each log in this process: for readiness and metrics. In memory; asking never waits.
+//! What is known of the index of each log in this process: for readiness, metrics, and answers that wait for the index. In memory;
+//! asking never waits.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// Entries that an index may be behind if it is worth waiting for: what it catches up with in a second.
+const NEAR: u64 = 10_000;
 
 /// How the following of a log goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +55,14 @@ struct Known {
 
 /// Shared by the follower and those who ask.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Statuses(Arc<Mutex<BTreeMap<i64, Known>>>);
+pub(crate) struct Statuses(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    logs: Mutex<BTreeMap<i64, Known>>,
+    /// Something is known that was not known before.
+    changed: Notify,
+}
 
 impl Statuses {
     /// What is known now.
@@ -77,6 +89,27 @@ impl Statuses {
         self.change(log_id, name, |status| status.state = state);
     }
 
+    /// Waits until the index of a log covers `size` entries. Returns at once where it does not come to that soon: where nobody in
+    /// this process follows the log, where following has ended or fails, and where the index is far behind.
+    pub(crate) async fn covers(&self, log_id: i64, size: u64) {
+        loop {
+            // Made before the look, so that a change between the two is not missed.
+            let changed = self.0.changed.notified();
+            if !self.is_near(log_id, size) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Whether `size` entries are not covered yet, and will be soon.
+    fn is_near(&self, log_id: i64, size: u64) -> bool {
+        self.known().get(&log_id).is_some_and(|known| {
+            let missing = size.saturating_sub(known.status.indexed);
+            known.status.state == State::Following && (1..=NEAR).contains(&missing)
+        })
+    }
+
     fn change(&self, log_id: i64, name: &str, change: impl FnOnce(&mut Status)) {
         let mut all = self.known();
         let known = all.entry(log_id).or_insert_with(|| Known {
@@ -94,10 +127,11 @@ impl Statuses {
         change(&mut known.status);
         let is_behind = known.status.lag() > 0;
         known.behind_since = known.behind_since.filter(|_| is_behind).or_else(|| is_behind.then(Instant::now));
+        self.0.changed.notify_waiters();
     }
 
     fn known(&self) -> MutexGuard<'_, BTreeMap<i64, Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.logs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -120,5 +154,33 @@ mod tests {
         statuses.state(1, "rekor", State::Stopped("damaged".to_owned()));
         let status = statuses.all().remove(0);
         assert_eq!((status.lag(), status.problems, status.state), (1, 1, State::Stopped("damaged".to_owned())));
+    }
+
+    #[tokio::test]
+    async fn an_answer_waits_for_an_index_that_comes_and_for_no_other() {
+        let statuses = Statuses::default();
+        // Nobody follows the log.
+        statuses.covers(1, 5).await;
+        statuses.progress(1, "rekor", 4, 0);
+        statuses.covers(1, 4).await;
+        statuses.covers(1, 4 + NEAR + 1).await;
+        let waiting = tokio::spawn({
+            let statuses = statuses.clone();
+            async move { statuses.covers(1, 6).await }
+        });
+        for indexed in [5, 6] {
+            tokio::task::yield_now().await;
+            assert!(!waiting.is_finished(), "{indexed}");
+            statuses.progress(1, "rekor", indexed, 0);
+        }
+        waiting.await.unwrap();
+        let waiting = tokio::spawn({
+            let statuses = statuses.clone();
+            async move { statuses.covers(1, 7).await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        statuses.state(1, "rekor", State::Failing("away".to_owned()));
+        waiting.await.unwrap();
     }
 }

@@ -42,7 +42,7 @@ impl Queue {
         let started = thread::Builder::new().name("log".to_owned()).spawn(move || taken.write(writer, report));
         if started.is_err() {
             // Without the thread the queue fills up, and all further lines are dropped.
-            eprintln!("no thread can be started for the log");
+            let _ = writeln!(io::stderr().lock(), "no thread can be started for the log");
         }
         queue
     }

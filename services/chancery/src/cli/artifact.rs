@@ -12,8 +12,7 @@ use super::{
     search::server::{AskError, Server},
     verify::{TrustArguments, artifact},
 };
-use crate::dev;
-use anyhow::Context as _;
+use crate::{dev, output};
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_verify::verifier::{Digests, Options, Verifier};
 use clap::Args;
@@ -40,8 +39,6 @@ const WRONG_USAGE: u8 = 2;
 /// An entry of an attestation has only hashes. If the log keeps the statement, it is compared with the hash, it must name the digest, and the signature over it is
 /// verified; without it only the signer is. An entry of a package or of another format may lack what was signed: it is then
 /// shown as in the log and not verified, with the reason.
-///
-/// Exit codes: 0 signed and verified, 1 no signature, or all refused, 2 wrong arguments or trust root, 3 undecided.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery artifact release.tar.gz --url https://sign.example.org --trusted-root trusted_root.json
@@ -69,10 +66,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments) -> ExitCode {
-    judge(&arguments).await.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        ExitCode::from(WRONG_USAGE)
-    })
+    judge(&arguments).await.unwrap_or_else(|error| output::failed(&error, WRONG_USAGE))
 }
 
 async fn judge(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -91,7 +85,7 @@ async fn judge(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         },
         Err(error) => Outcome::undecided(&shown, format!("cannot be read: {error:#}")),
     };
-    outcome.print(*json).context("cannot write to standard output")
+    Ok(outcome.print(*json)?)
 }
 
 /// Every digest of the artifact that entries may be about.

@@ -3,6 +3,7 @@
 use crate::{
     configuration::{Configuration, TilesTable},
     issuers::{ConfiguredIssuers, open_to_all},
+    output,
     role::Role,
     serve::{Prepared, missing_tls},
 };
@@ -12,7 +13,6 @@ use clap::{Args, Subcommand};
 use std::{
     fmt::Write as _,
     fs,
-    io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -82,13 +82,13 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             issuers.iter().map(summary).collect()
         }
     };
-    io::stdout().lock().write_all(text.as_bytes()).context("cannot write to standard output")?;
-    eprint!("{open}");
+    output::print(&text)?;
+    open.lines().for_each(output::note);
     Ok(ExitCode::SUCCESS)
 }
 
 /// Whether a file is a server's, and not a list of issuers.
-fn is_server(file: &Path) -> anyhow::Result<bool> {
+pub(super) fn is_server(file: &Path) -> anyhow::Result<bool> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     // A file that is not TOML is refused by the next reader.
     Ok(toml::from_str::<toml::Table>(&text).is_ok_and(|table| !table.contains_key("issuer")))

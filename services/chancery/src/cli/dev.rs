@@ -14,12 +14,16 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 /// issuer on one loopback address. The first start creates all keys in --data. Signatures from earlier starts on the same
 /// data still verify. Anyone on this machine can sign as anyone: not for production.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(
+    // Examples first: the options are several screens long.
+    help_template = "{about-with-newline}\n{usage-heading} {usage}{after-help}\n\n{all-args}",
+    after_help = "Examples:
   chancery dev
   chancery dev --demo
   chancery dev --commands
   chancery dev --listen 127.0.0.1:8080 --data ./chancery-dev
-  chancery dev --data ./chancery-dev --database 'postgres://chancery@db.example.org/chancery?sslmode=verify-full'")]
+  chancery dev --data ./chancery-dev --database 'postgres://chancery@db.example.org/chancery?sslmode=verify-full'"
+)]
 pub(super) struct Arguments {
     /// Listen on this loopback address and port; port 0 takes any free port
     #[arg(long, value_name = "ADDRESS", help_heading = "Listen", default_value = dev::DEFAULT_LISTEN, value_parser = loopback::listen_address)]

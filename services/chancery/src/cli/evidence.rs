@@ -20,7 +20,7 @@ use super::{
     },
     verify::{TrustArguments, WitnessArguments},
 };
-use crate::dev;
+use crate::{dev, output};
 use anyhow::{Context as _, ensure};
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_search::evidence::{self, Case, Fault, Report};
@@ -47,8 +47,6 @@ const WRONG_USAGE: u8 = 2;
 ///
 /// A case does not prove that nothing is missing. That the server has shown every entry is its word, up to the sizes of the
 /// logs that the case names.
-///
-/// Exit codes: 0 packed, or checked and sound, 1 refused, 2 wrong arguments or trust root, 3 undecided.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:
@@ -138,10 +136,7 @@ pub(super) async fn run(arguments: Arguments) -> ExitCode {
         Some(Verb::Check(check)) => examine::run(check).await,
         None => pack(&arguments).await,
     };
-    outcome.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        ExitCode::from(WRONG_USAGE)
-    })
+    outcome.unwrap_or_else(|error| output::failed(&error, WRONG_USAGE))
 }
 
 async fn pack(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -157,7 +152,7 @@ async fn pack(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match packed {
         // As chancery search: a question that is refused is wrong.
         Err(Failure::Asked(error @ AskError::Refused(_))) => Err(error.into()),
-        packed => Outcome::of("PACKED", out, packed).print(judging.json).context("cannot write to standard output"),
+        packed => Ok(Outcome::of("PACKED", out, packed).print(judging.json)?),
     }
 }
 

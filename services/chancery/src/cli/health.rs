@@ -1,12 +1,11 @@
 //! `chancery health`: checks that a server is ready, for container images without another HTTP client.
 
 use super::authorities::AuthorityArguments;
-use crate::{configuration::Configuration, dev};
+use crate::{configuration::Configuration, dev, output};
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use reqwest::{Client, ClientBuilder, redirect};
 use std::{
-    io::{self, Write as _},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
     process::ExitCode,
@@ -51,7 +50,7 @@ pub(super) async fn run(Arguments { url, config, authorities }: Arguments) -> an
         }
     };
     ask(client, url.trim_end_matches('/')).await?;
-    writeln!(io::stdout().lock(), "ready").context("cannot write to standard output")?;
+    output::print("ready\n")?;
     Ok(ExitCode::SUCCESS)
 }
 

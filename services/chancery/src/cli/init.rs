@@ -1,13 +1,8 @@
 //! `chancery init`.
 
-use crate::{logging::LogArguments, serve};
-use anyhow::Context as _;
+use crate::{logging::LogArguments, output, serve};
 use clap::Args;
-use std::{
-    io::{self, Write as _},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 /// Make a new instance from a configuration file: keys, certificates, logs, trust root
 ///
@@ -30,7 +25,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if let Some(made) = serve::init(&arguments.config, arguments.if_needed, &arguments.log).await? {
-        io::stdout().lock().write_all(made.as_bytes()).context("cannot write to standard output")?;
+        output::print(&made)?;
     }
     Ok(ExitCode::SUCCESS)
 }

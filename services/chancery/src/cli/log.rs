@@ -12,23 +12,18 @@ mod remote;
 mod stored;
 mod trust;
 
-use super::{authorities::AuthorityArguments, token_file::TokenFile};
+use super::{authorities::AuthorityArguments, place::LogsArguments, token_file::TokenFile};
+use crate::output;
 use anyhow::{Context as _, bail, ensure};
 use chancery_log::{
     check::{Opened, Options, Report, Signatures},
-    store::{Location, LogRecord, Store},
+    store::{LogRecord, Store},
 };
 use chancery_verify::{counted, entries};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use remote::Remote;
-use std::{
-    fs,
-    io::Write as _,
-    num::NonZeroU32,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{fs, io::Write as _, num::NonZeroU32, path::PathBuf, process::ExitCode};
 use stored::Checked;
 use trust::TrustedLog;
 
@@ -70,20 +65,17 @@ enum Verb {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery log check --data ./chancery-dev
+  chancery log check --config /etc/chancery/chancery.toml
   chancery log check --url https://sign.example.org --trust trusted_root.json
   chancery log check --url https://sign.example.org --trust ./trust --token-file /run/auditor/token --ca-file acme.pem
   chancery log check --url https://sign.example.org --trust ./trust --from yesterday.checkpoint --json")]
 struct CheckArguments {
-    /// Data directory of the instance
-    #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
-    data: PathBuf,
-    /// Read the logs from this `PostgreSQL` database: the database of the server
-    #[arg(long, value_name = "URL", value_parser = crate::database_url::parse)]
-    database: Option<String>,
+    #[command(flatten)]
+    logs: LogsArguments,
     /// Read the logs from this server or from a copy of its files; needs --trust
     ///
     /// Of several Rekor v2 logs, the one with the host name of the URL is read.
-    #[arg(long, value_name = "URL", requires = "trust", conflicts_with_all = ["data", "database", "sample_signatures"])]
+    #[arg(long, value_name = "URL", requires = "trust", conflicts_with_all = ["data", "config", "database", "sample_signatures"])]
     url: Option<String>,
     /// Trust the keys in this `trusted_root.json`, or in a directory with it or with `rekor.pub` and `ctfe.pub`
     #[arg(long, value_name = "FILE|DIR", requires = "url")]
@@ -130,13 +122,12 @@ async fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         let reports = remote::check(remote, token.as_ref(), &trust::read(path, &arguments.path)?, &mut saved).await?;
         Checked { reports, doubts: Vec::new() }
     } else {
-        let CheckArguments { data, database, without_index, authorities, .. } = arguments;
-        ensure!(authorities.file().is_none(), "--ca-file is for the server of --url");
-        stored::check(data, database.as_deref(), signatures, !without_index, &mut saved).await?
+        ensure!(arguments.authorities.file().is_none(), "--ca-file is for the server of --url");
+        stored::check(&arguments.logs.place()?, signatures, !arguments.without_index, &mut saved).await?
     };
     saved.all_used()?;
     if arguments.json {
-        writeln!(std::io::stdout().lock(), "{}", serde_json::to_string_pretty(&reports)?)?;
+        output::print_json(&reports)?;
     } else {
         print(&reports, !arguments.from.is_empty())?;
     }
@@ -146,7 +137,7 @@ async fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
 
 /// Prints what was checked, and where saved checkpoints were given whether each log was compared with one.
 fn print(reports: &[Report], has_saved: bool) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut out = output::data();
     for report in reports {
         let Report { origin, tree_size, checkpoints, signatures, root_hash, .. } = report;
         let signed = counted(*signatures, "signature", "signatures");
@@ -163,16 +154,6 @@ fn print(reports: &[Report], has_saved: bool) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The database of an instance, which must be there.
-pub(super) fn location(data: &Path, database: Option<&str>) -> anyhow::Result<Location> {
-    let file = data.join("chancery.db");
-    match database {
-        Some(url) => Ok(Location::Server(url.to_owned())),
-        None if file.exists() => Ok(Location::File(file)),
-        None => bail!("there is no log in {}; give the database of the server with --database", data.display()),
-    }
 }
 
 /// The log of this name.

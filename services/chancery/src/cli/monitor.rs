@@ -11,6 +11,7 @@ mod run;
 use crate::{
     logging::LogFormat,
     monitor::{MonitorConfiguration, MonitorListen},
+    output,
 };
 use clap::Args;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
@@ -30,9 +31,7 @@ const UNKNOWN: u8 = 3;
 /// are kept in a file.
 ///
 /// Can be killed at any moment; the next one goes on where it was. An alarm is delivered at least once, with the same id each time.
-///
-/// Exit codes with --once: 0 nothing to tell, 1 alarms, 2 wrong arguments or configuration, 3 not everything could be told. Without
-/// --once: 0 after SIGTERM.
+/// An alarm that standard output does not take is told as not known, and delivered again.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery monitor --config /etc/chancery/monitor.toml
@@ -74,8 +73,8 @@ pub(super) async fn run(arguments: Arguments) -> ExitCode {
     match run::run(&arguments).await {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("error: {failure:#}");
-            ExitCode::from(failure.code())
+            let code = failure.code();
+            output::failed(&failure.into_reason(), code)
         }
     }
 }

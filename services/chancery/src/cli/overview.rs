@@ -11,7 +11,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
     ("Sign and verify", &["dev", "token", "verify", "policy"]),
     ("Run a server", &["init", "serve", "config", "identity", "keys", "trust", "health"]),
     ("Audit and witness logs", &["search", "artifact", "evidence", "log", "monitor", "witness"]),
-    ("Test this program", &["conformance"]),
+    ("This program", &["completions", "man", "schema", "conformance"]),
 ];
 
 /// Columns for a name.

@@ -3,7 +3,7 @@
 //! A policy is read by the code that every command reads it with; nothing is fetched for `check` and `schema`.
 
 use super::verify::explain;
-use anyhow::Context as _;
+use crate::output;
 use chancery_verify::{
     counted,
     policy::{MAX_POLICY_BYTES, ParseError, Policy},
@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::{
     fs::File,
-    io::{self, Read as _, Write as _},
+    io::{self, Read as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -37,9 +37,6 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Check a policy, and warn of settings that are probably mistakes
-    ///
-    /// Exit codes are those of `chancery verify`: 0 the policy can be used, 1 it is refused (also for a warning, with
-    /// --deny-warnings), 2 wrong arguments, 3 the file could not be read.
     #[command(after_help = "Example:\n  chancery policy check policy.toml --deny-warnings")]
     Check {
         /// The policy
@@ -73,7 +70,7 @@ fn check(path: &Path, deny_warnings: bool, json: bool) -> anyhow::Result<ExitCod
     let text = match read(path) {
         Ok(text) => text,
         Err(error) => {
-            eprintln!("error: cannot read the policy {}: {error}", path.display());
+            output::note(&format!("error: cannot read the policy {}: {error}", path.display()));
             // The bytes were read and are not text: no policy.
             let is_known = error.kind() == io::ErrorKind::InvalidData;
             return Ok(if is_known { ExitCode::FAILURE } else { ExitCode::from(UNDECIDED) });
@@ -87,10 +84,10 @@ fn check(path: &Path, deny_warnings: bool, json: bool) -> anyhow::Result<ExitCod
     } else {
         match &policy {
             Ok(policy) => write(&summary(path, policy))?,
-            Err(error) => eprintln!("{}: {}: {error}", path.display(), error.code()),
+            Err(error) => output::note(&format!("{}: {}: {error}", path.display(), error.code())),
         }
         for warning in &warnings {
-            eprintln!("warning: {warning}");
+            output::note(&format!("warning: {warning}"));
         }
     }
     Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -129,5 +126,5 @@ fn document(policy: &Result<Policy, ParseError>, warnings: &[String]) -> Value {
 }
 
 fn write(text: &str) -> anyhow::Result<()> {
-    io::stdout().lock().write_all(text.as_bytes()).context("cannot write to standard output")
+    Ok(output::print(text)?)
 }

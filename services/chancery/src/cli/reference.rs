@@ -4,15 +4,10 @@
 
 mod http;
 
-use crate::{instance::Answering, role::Role, witness};
-use clap::{Arg, Args, Command, CommandFactory as _, ValueEnum};
+use crate::{instance::Answering, output, role::Role, witness};
+use clap::{Arg, Args, Command, ValueEnum};
 use serde_json::Value;
-use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::{collections::BTreeMap, fmt::Write as _, process::ExitCode};
 
 /// Print a page of the manual's reference, or what it is made from
 #[derive(Debug, Args)]
@@ -45,12 +40,12 @@ pub(super) fn run(Arguments { page }: Arguments) -> anyhow::Result<ExitCode> {
         Page::Openapi => format!("{:#}\n", server()),
         Page::OpenapiWitness => format!("{:#}\n", witness()),
     };
-    io::stdout().lock().write_all(text.as_bytes())?;
+    output::print(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The description of a server with every role and every option.
-fn server() -> Value {
+pub(super) fn server() -> Value {
     let roles = Role::ALL.into();
     let everything =
         Answering { roles: &roles, is_development: true, console: Some(true), has_metrics: true, has_search: true };
@@ -63,7 +58,7 @@ fn witness() -> Value {
 
 fn commands() -> String {
     let mut text = String::new();
-    let mut command = super::Cli::command();
+    let mut command = super::Cli::documented();
     command.build();
     for verb in command.get_subcommands() {
         describe(verb, 2, &mut text);

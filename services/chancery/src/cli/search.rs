@@ -18,18 +18,14 @@ pub(super) mod server;
 mod subject;
 
 use super::authorities::AuthorityArguments;
-use crate::dev;
+use crate::{dev, output};
 use answer::{Certificates, Counts, Page};
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use clap::{Args, Subcommand};
 use filters::FilterArguments;
 use serde_json::Value;
 use server::{AskError, Server};
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 use url::Url;
 
 /// Wrong arguments, or a question that the server refuses.
@@ -46,8 +42,6 @@ const PAGE_OF_CERTIFICATES: u64 = 200;
 /// Asks the search API of a server. Filters combine: an entry must meet all of them. A filter that is given several times
 /// means any of its values. Prints the newest entries first. The answer is the server's word, nothing in it is verified; use
 /// chancery artifact to verify who signed a file.
-///
-/// Exit codes: 0 something matches, 1 nothing matches, 2 wrong arguments, 3 no answer.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:
@@ -132,9 +126,8 @@ pub(super) async fn run(arguments: Arguments) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("error: {error:#}");
             let unanswered = matches!(error.downcast_ref(), Some(AskError::Unanswered(_)));
-            ExitCode::from(if unanswered { UNANSWERED } else { WRONG_USAGE })
+            output::failed(&error, if unanswered { UNANSWERED } else { WRONG_USAGE })
         }
     }
 }
@@ -146,10 +139,7 @@ async fn maintain(verb: &Verb) -> ExitCode {
         Verb::Check(arguments) => check::run(arguments).await,
         Verb::Follow(arguments) => return follow::run(arguments).await,
     };
-    done.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        ExitCode::FAILURE
-    })
+    done.unwrap_or_else(|error| output::failed(&error, 1))
 }
 
 /// Asks and prints. Returns whether something matches.
@@ -168,7 +158,7 @@ async fn ask(Arguments { url, token_file, authorities, filters, answer, .. }: &A
     if let Some(cursor) = &answer.cursor {
         add("cursor", cursor);
     }
-    let mut out = io::stdout().lock();
+    let mut out = output::data();
     if answer.csv || (answer.all && answer.json && !answer.certificates) {
         add("format", if answer.csv { "csv" } else { "ndjson" });
         return export(&server, &parameters, answer.csv, &mut out).await;
@@ -193,7 +183,7 @@ async fn export(
         .lines("/api/search", parameters, |line| {
             lines += 1;
             line.clone_into(&mut last);
-            out.write_all(line)
+            Ok(out.write_all(line)?)
         })
         .await?;
     if is_csv {
@@ -246,7 +236,7 @@ async fn pages(
         } else {
             write!(out, "{}", shown.lines)?;
         }
-        out.flush().context("cannot write to standard output")?;
+        out.flush()?;
         left = left.saturating_sub(shown.count);
         // One JSON document is one page, which may be short.
         let is_enough = left == 0 || (answer.json && !answer.all);
@@ -257,9 +247,9 @@ async fn pages(
             }
             cursor => {
                 if !answer.json {
-                    eprint!("{}", shown.complete_to);
+                    output::note(shown.complete_to.trim_end());
                     if let Some(cursor) = cursor {
-                        eprintln!("there may be more: add --all, or go on with --cursor {cursor}");
+                        output::note(&format!("there may be more: add --all, or go on with --cursor {cursor}"));
                     }
                 }
                 return Ok(matches);

@@ -1,26 +1,24 @@
 //! `chancery token`: asks a running `chancery dev` for a token. The key stays with the server.
 
-use crate::{dev, issuer};
+use crate::{dev, durable, issuer, output};
 use anyhow::{Context as _, bail};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::{
-    io::{self, Write as _},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 /// The server is on this machine and only signs.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Print an identity token from a running `chancery dev`
 ///
-/// The token is the only output, so a command can use it as an argument. It expires after ten minutes.
+/// The token is the only output, so a command can use it as an argument. It expires after ten minutes. Some clients put
+/// every byte of a token file into a header, where a line break is an error: --out writes none.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery token alice@example.test
   cosign sign-blob --identity-token \"$(chancery token alice@example.test)\" …
+  chancery token alice@example.test --out alice.token
   chancery token alice@example.test --claims '{\"email_verified\": false}'    (the certificate authority refuses this token)")]
 pub(super) struct Arguments {
     /// Identity in the token
@@ -38,6 +36,9 @@ pub(super) struct Arguments {
     /// Let the token expire after this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     lifetime: u32,
+    /// Write the token to this file instead, without a line break, readable by its owner only; replaces an existing file
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    out: Option<PathBuf>,
     /// Print a JSON object instead of the bare token
     #[arg(long)]
     json: bool,
@@ -63,8 +64,12 @@ struct Refusal {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let answer = ask(&arguments).await?;
+    if let Some(file) = &arguments.out {
+        durable::write(file, answer.token.as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let line = if arguments.json { serde_json::to_string(&answer)? } else { answer.token };
-    writeln!(io::stdout().lock(), "{line}").context("cannot write to standard output")?;
+    output::print(&format!("{line}\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -9,13 +9,11 @@ mod renew;
 mod rotate;
 mod status;
 
+use super::place::InstanceArguments;
 use anyhow::Context as _;
 use chancery_trust::tuf::{Publisher, Repository, Role};
 use clap::{Args, Subcommand, ValueEnum};
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 /// Maintain the TUF repository, and print the configuration that each client needs
 ///
@@ -24,6 +22,7 @@ use std::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery trust status --data ./chancery-dev
+  chancery trust status --config /etc/chancery/chancery.toml
   chancery trust renew --data ./chancery-dev
   chancery trust rotate --role root --data ./chancery-dev
   chancery trust metadata export --role root --root-key a.pub --root-key b.pub --root-threshold 2 --out 2.root.json
@@ -54,21 +53,20 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Replaces the key of a role of the TUF repository in `data`, as `chancery trust rotate` does.
-pub(super) async fn rotate(data: &Path, role: Role, key: Option<&str>) -> anyhow::Result<ExitCode> {
-    rotate::rotate(&Data { data: data.to_owned() }, role, key).await
+pub(super) async fn rotate(data: PathBuf, role: Role, key: Option<&str>) -> anyhow::Result<ExitCode> {
+    rotate::rotate(&Data(data), role, key).await
 }
 
-/// Which instance.
-#[derive(Debug, Args)]
-struct Data {
-    /// Data directory of the instance; a server may be running on it
-    #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
-    data: PathBuf,
-}
+/// The data directory of an instance.
+struct Data(PathBuf);
 
 impl Data {
+    fn of(instance: &InstanceArguments) -> anyhow::Result<Self> {
+        Ok(Self(instance.data()?))
+    }
+
     fn publisher(&self) -> anyhow::Result<Publisher> {
-        crate::instance::publisher(&self.data)
+        crate::instance::publisher(&self.0)
     }
 
     /// What clients get now.

@@ -24,6 +24,7 @@ mod trust;
 mod types;
 mod work;
 
+use crate::output;
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
 
@@ -40,8 +41,7 @@ const WRONG_USAGE: u8 = 2;
 /// --certificate-oidc-issuer, --key, or a --policy file. Without an expected signer, the command prints the signer, and you
 /// decide.
 ///
-/// Exit codes: 0 verified, 1 refused, 2 wrong arguments, policy or trust root, 3 undecided because a registry or file could not
-/// be read. Undecided never means unsigned.
+/// An answer is verified, refused, or undecided because a registry or file could not be read. Undecided never means unsigned.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery verify blob release.tar.gz --trusted-root trusted_root.json \\
@@ -69,8 +69,5 @@ pub(super) async fn run(arguments: Arguments) -> ExitCode {
         Verb::Attestation(arguments) => attestation::run(*arguments).await,
         Verb::Image(arguments) => image::run(*arguments).await,
     };
-    outcome.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        ExitCode::from(WRONG_USAGE)
-    })
+    outcome.unwrap_or_else(|error| output::failed(&error, WRONG_USAGE))
 }

@@ -2,16 +2,12 @@
 
 use crate::{
     logging::{LogFormat, TelemetryTable},
+    output,
     witness::{self, WitnessConfiguration, WitnessListen},
 };
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use std::{
-    io::{self, Write as _},
-    net::SocketAddr,
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 /// Run a witness, which cosigns checkpoints of the logs of other organisations
 #[derive(Debug, Args)]
@@ -75,12 +71,16 @@ struct ServeArguments {
 
 /// Print the verifier key of a witness, which operators of logs configure
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
-  chancery witness vkey --data ./witness")]
+#[command(after_help = "Examples:
+  chancery witness vkey --data ./witness
+  chancery witness vkey --config /etc/chancery/witness.toml")]
 struct VkeyArguments {
     /// Data directory of the witness; it may be running
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "config")]
+    data: Option<PathBuf>,
+    /// Configuration file of the witness, instead of --data
+    #[arg(long, value_name = "FILE", conflicts_with = "data")]
+    config: Option<PathBuf>,
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -91,12 +91,15 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             configuration.telemetry.start(&filter, format)?;
             witness::run(configuration).await?;
         }
-        Verb::Vkey(VkeyArguments { data }) => {
+        Verb::Vkey(VkeyArguments { data, config }) => {
+            let configured = config.map(|file| WitnessConfiguration::load(&file)).transpose()?;
+            let data = configured.map(|configuration| configuration.data).or(data);
+            let data = data.context("give --data, or a file with --config")?;
             let key = chancery_witness::read_verifier_key(&data)?;
             let key = key.with_context(|| {
                 format!("there is no witness in {}; start it once: chancery witness serve", data.display())
             })?;
-            writeln!(io::stdout().lock(), "{key}").context("cannot write to standard output")?;
+            output::print(&format!("{key}\n"))?;
         }
     }
     Ok(ExitCode::SUCCESS)

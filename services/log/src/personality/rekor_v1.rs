@@ -275,7 +275,7 @@ impl RekorV1 {
 
     /// Whether anything is kept beside entries, and shown.
     #[must_use]
-    pub const fn keeps_attestations(&self) -> bool {
+    pub fn keeps_attestations(&self) -> bool {
         matches!(self.choices.attestations, Attestations::Kept { .. })
     }
 

@@ -11,7 +11,7 @@ pub(super) use error::{ErrorBody, Failure, method_not_allowed};
 pub(super) use question::{KEY_FORMATS, Question};
 
 use crate::answer::Asking;
-use crate::answer::entry_ids::entry_ids;
+use crate::answer::entry_ids::{entry_ids, newest};
 use crate::query::Query;
 use axum::extract::{Request, State};
 use axum::http::header;
@@ -39,6 +39,8 @@ async fn answer(asking: &Asking, request: Request) -> Result<Response, Failure> 
     let ids = if conditions.is_empty() {
         Vec::new()
     } else {
+        // Before a place is taken, of which there are few.
+        newest(asking).await;
         let _place = asking.admit()?;
         entry_ids(asking, Query { conditions, ..Query::of(None) }).await?
     };

@@ -1,6 +1,7 @@
 //! What came out, as text for people, as JSON for programs, and as exit code.
 
 use super::{evidence::Entry, verdict::Established};
+use crate::output;
 use chancery_verify::{
     HashAlgorithm, Refusal, Rejection, Timestamp,
     terms::DigestRole,
@@ -206,7 +207,7 @@ impl Outcome {
 
     /// Prints the answer.
     pub(super) fn print(&self, json: bool) -> io::Result<ExitCode> {
-        let mut out = io::stdout().lock();
+        let mut out = output::data();
         if json {
             let text = serde_json::to_string_pretty(self).map_err(io::Error::other)?;
             writeln!(out, "{text}")?;

@@ -4,6 +4,7 @@ use super::{
     super::verify::{OwnedArtifact, artifact},
     refused,
 };
+use crate::output;
 use anyhow::{Context as _, anyhow, bail};
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_verify::{
@@ -82,6 +83,6 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let verified = verifier
         .verify(&bundle, &artifact.as_artifact(), &policy, SystemClock.now())
         .map_err(|refusal| refused(&refusal))?;
-    eprintln!("verified: signed by {}", verified.signer);
+    output::note(&format!("verified: signed by {}", verified.signer));
     Ok(ExitCode::SUCCESS)
 }

@@ -16,8 +16,6 @@ use std::{
 /// Reads nothing but the case and the trust root. Compares every member with the manifest, and verifies every checkpoint with its
 /// cosignatures, every inclusion and consistency proof, every certificate, SCT, promise and signature. Prints what is proven,
 /// and what is not.
-///
-/// Exit codes: 0 sound, 1 refused, 2 wrong arguments or trust root, 3 the case cannot be read.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery evidence check case.tar --trusted-root trusted_root.json
@@ -34,7 +32,7 @@ pub(super) async fn run(Arguments { case, judging }: &Arguments) -> anyhow::Resu
     let verifier = judging.verifier().await?;
     let archive = read(case).map_err(|error| undecided(&error));
     let checked: Result<_, Failure> = archive.and_then(|archive| sound(archive, &verifier));
-    Outcome::of("SOUND", case, checked).print(judging.json).context("cannot write to standard output")
+    Ok(Outcome::of("SOUND", case, checked).print(judging.json)?)
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {

@@ -4,6 +4,7 @@ use super::{
     super::artifact::outcome::{escaped, when, whole},
     Failure, History, Sound,
 };
+use crate::output;
 use chancery_search::evidence::{Issued, LogReport, Place, Report, Signature, Verdict};
 use chancery_verify::{counted, hash::sha256, leaves};
 use serde::Serialize;
@@ -82,7 +83,7 @@ impl Outcome {
 
     /// Prints it.
     pub(super) fn print(&self, json: bool) -> io::Result<ExitCode> {
-        let mut out = io::stdout().lock();
+        let mut out = output::data();
         if json {
             let text = serde_json::to_string_pretty(self).map_err(io::Error::other)?;
             writeln!(out, "{text}")?;

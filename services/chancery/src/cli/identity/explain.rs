@@ -1,6 +1,6 @@
 //! `chancery identity test`: the checks of the certificate authority on one token, each with its verdict.
 
-use crate::{dev, instance};
+use crate::{cli::config::is_server, configuration::Configuration, dev, instance, output};
 use anyhow::Context as _;
 use chancery_ca::{
     config,
@@ -31,12 +31,12 @@ const MAX_SHOWN: usize = 100;
 #[command(after_help = "Examples:
   chancery identity test \"$TOKEN\" --config issuers.toml
   chancery token alice@example.test | chancery identity test -      (with the issuer of a running `chancery dev`)
-  chancery identity test \"$TOKEN\" --config issuers.toml --json")]
+  chancery identity test \"$TOKEN\" --config /etc/chancery/chancery.toml --json")]
 pub(super) struct Arguments {
     /// The token, or `-` to read it from standard input, which keeps it out of the process list
     #[arg(value_name = "TOKEN")]
     token: String,
-    /// Accept the issuers in this file; by default the issuer of `chancery dev`
+    /// Accept the issuers in this file, or those of this configuration of a server; by default the issuer of `chancery dev`
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// URL of `chancery dev`
@@ -49,6 +49,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let issuers = match &arguments.config {
+        Some(file) if is_server(file)? => config::load(&Configuration::load(file)?.ca.issuers)?,
         Some(file) => config::load(file)?,
         None => vec![instance::development_issuer(&format!("{}/oidc", arguments.url.trim_end_matches('/')))],
     };
@@ -56,7 +57,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let token = if arguments.token == "-" { from_stdin()? } else { arguments.token };
     let explanation = authenticator.explain(token.trim(), SystemClock.now()).await;
     let text = if arguments.json { format!("{:#}\n", as_json(&explanation)) } else { as_text(&explanation) };
-    anstream::stdout().lock().write_all(text.as_bytes()).context("cannot write to standard output")?;
+    output::text().write_all(text.as_bytes())?;
     Ok(if explanation.is_accepted() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

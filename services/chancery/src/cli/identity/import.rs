@@ -7,6 +7,7 @@
 mod keys;
 
 use super::go_template::{Defaults, translate};
+use crate::output;
 use anyhow::Context as _;
 use chancery_ca::{
     config::{IssuerEntry, IssuerType, IssuersFile, Preset},
@@ -18,7 +19,7 @@ use serde_json::{Map, Value};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    io::{self, Write as _},
+    io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -41,15 +42,15 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let name = arguments.file.display();
     let text = fs::read_to_string(&arguments.file).with_context(|| format!("cannot read {name}"))?;
     let import = Import::of(&parse(&text).with_context(|| format!("{name} is neither YAML nor JSON"))?);
-    let mut out = io::stdout().lock();
+    let mut out = output::data();
     writeln!(out, "# Imported from {name}.\n")?;
     out.write_all(toml::to_string_pretty(&import.file)?.as_bytes())?;
     out.flush()?;
     for note in &import.notes {
-        eprintln!("note: {note}");
+        output::note(&format!("note: {note}"));
     }
     for lost in &import.lost {
-        eprintln!("not carried over: {lost}");
+        output::note(&format!("not carried over: {lost}"));
     }
     let complete = import.lost.is_empty() && !import.file.issuer.is_empty();
     Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })

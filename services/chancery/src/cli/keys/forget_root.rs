@@ -2,17 +2,15 @@
 
 use super::AuthorityName;
 use crate::{
+    cli::place::InstanceArguments,
     instance::root_files,
+    output::Steps,
     rotation::{RingFiles, Role},
 };
 use anyhow::Context as _;
 use chancery_daemon::signer::{Signer, destroy};
 use clap::Args;
-use std::{
-    io::{self, Write as _},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 /// Destroy the private key of a root that is in the data directory
 ///
@@ -26,27 +24,28 @@ pub(super) struct Arguments {
     /// Authority whose root it is
     #[arg(value_name = "ROLE")]
     role: AuthorityName,
-    /// Data directory of the instance; a server may be running on it
-    #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
-    data: PathBuf,
+    #[command(flatten)]
+    instance: InstanceArguments,
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let files = RingFiles::of(&arguments.data);
+    let data = arguments.instance.data()?;
+    let files = RingFiles::of(&data);
     let role = Role::from(arguments.role);
-    let mut out = io::stdout().lock();
+    let mut steps = Steps::new(false);
     let found = root_files(&files, role)?;
     if found.is_empty() {
-        writeln!(out, "there is no private key of a {role} root in {}", arguments.data.display())?;
+        steps.say(&format!("there is no private key of a {role} root in {}", data.display()));
     }
     for (path, certified) in found {
         let key = Signer::open(&path).with_context(|| format!("cannot use {}", path.display()))?;
         if key.public_key() == &certified {
             destroy(&path)?;
-            writeln!(out, "destroyed: {}", path.display())?;
+            steps.say(&format!("destroyed: {}", path.display()));
         } else {
-            writeln!(out, "left: {} is not the key of the root whose certificate is kept", path.display())?;
+            steps.say(&format!("left: {} is not the key of the root whose certificate is kept", path.display()));
         }
     }
+    steps.finish()?;
     Ok(ExitCode::SUCCESS)
 }

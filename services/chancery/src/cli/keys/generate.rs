@@ -1,5 +1,6 @@
 //! `chancery keys generate`: a new key in a file.
 
+use crate::output;
 use anyhow::{Context as _, ensure};
 use chancery_daemon::random::SystemRandom;
 use chancery_daemon::signer::{self, Signer};
@@ -7,7 +8,6 @@ use chancery_verify::key::KeyKind;
 use clap::{Args, ValueEnum};
 use std::{
     fs,
-    io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -80,7 +80,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if let Some(path) = &arguments.password_file {
         uri = format!("{uri}?password-file={}", absolute(path)?);
     }
-    writeln!(io::stdout().lock(), "{uri}").context("cannot write to standard output")?;
+    output::print(&format!("{uri}\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 

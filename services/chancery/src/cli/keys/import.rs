@@ -3,12 +3,13 @@
 use super::{
     AuthorityName,
     request::Requested,
-    rotate::{Stage, await_step, say},
+    rotate::{Stage, await_step},
 };
 use crate::{
-    cli::waiting::Generation,
+    cli::{place::InstanceArguments, waiting::Generation},
     duration,
     instance::key_uri,
+    output::Steps,
     rotation::{Progress, RingFiles, Role, generations::open_place},
 };
 use anyhow::{Context as _, ensure};
@@ -33,9 +34,8 @@ pub(super) struct Arguments {
     /// File with the certificates
     #[arg(value_name = "FILE")]
     chain: PathBuf,
-    /// Data directory of the instance
-    #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
-    data: PathBuf,
+    #[command(flatten)]
+    instance: InstanceArguments,
     /// The certificates are for the key at this URI, and not for the one that was requested last
     #[arg(long, value_name = "URI", value_parser = key_uri)]
     key: Option<String>,
@@ -45,7 +45,8 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let Arguments { role, chain, data, key, wait } = arguments;
+    let Arguments { role, chain, instance, key, wait } = arguments;
+    let data = instance.data()?;
     let (role, files) = (Role::from(role), RingFiles::of(&data));
     ensure!(
         files.is_complete()?,
@@ -71,7 +72,10 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let stage = Stage::imported(key, requested.map(|requested| requested.key), chain);
     let number = stage.run(&files, role, &mut ring, SystemClock.now()).await?;
     Requested::remove(&files, role)?;
-    say(&format!("generation {number} is staged"))?;
+    let mut steps = Steps::new(false);
+    steps.say(&format!("generation {number} is staged"));
     let published = |progress: &Progress| progress.published_seconds.contains_key(&number);
-    await_step(Generation { files: &files, role, number }, wait, published, "it is published").await
+    await_step(Generation { files: &files, role, number }, wait, published, "it is published", &mut steps).await?;
+    steps.finish()?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -2,13 +2,15 @@
 
 use super::kind_name;
 use crate::{
+    cli::place::InstanceArguments,
     instance::{self, KeyRecord},
+    output,
     rotation::State,
 };
 use chancery_verify::Timestamp;
 use clap::Args;
 use serde_json::{Value, json};
-use std::{io::Write as _, path::PathBuf, process::ExitCode};
+use std::{io::Write as _, process::ExitCode};
 
 /// List the signing keys of an instance: role, generation, state, kind, fingerprint and place
 ///
@@ -17,19 +19,18 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery keys list --data ./chancery-dev
-  chancery keys list --data ./chancery-dev --json")]
+  chancery keys list --config /etc/chancery/chancery.toml --json")]
 pub(super) struct Arguments {
-    /// Data directory of the instance
-    #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
-    data: PathBuf,
+    #[command(flatten)]
+    instance: InstanceArguments,
     /// Print the result as a JSON array
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let keys = instance::keys(&arguments.data)?;
-    let mut out = std::io::stdout().lock();
+    let keys = instance::keys(&arguments.instance.data()?)?;
+    let mut out = output::data();
     if arguments.json {
         let keys: Vec<_> = keys.iter().map(json).collect();
         writeln!(out, "{}", serde_json::to_string_pretty(&keys)?)?;

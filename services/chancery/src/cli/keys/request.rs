@@ -2,9 +2,11 @@
 
 use super::{AuthorityName, generate::Kind, rotate};
 use crate::{
+    cli::place::InstanceArguments,
     command::quoted,
     durable,
     instance::key_uri,
+    output,
     rotation::{Place, RingFiles, Role},
 };
 use anyhow::{Context as _, bail, ensure};
@@ -14,7 +16,6 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use std::{
     fs,
-    io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -40,9 +41,8 @@ pub(super) struct Arguments {
     /// Authority whose key is to be certified
     #[arg(value_name = "ROLE")]
     role: AuthorityName,
-    /// Data directory of the instance
-    #[arg(long, value_name = "DIR", default_value = "./chancery-dev", conflicts_with = "organization")]
-    data: PathBuf,
+    #[command(flatten)]
+    instance: InstanceArguments,
     /// Use the key at this URI instead of a new key beside the old one
     #[arg(long, value_name = "URI", value_parser = key_uri)]
     key: Option<String>,
@@ -50,7 +50,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "KIND", conflicts_with_all = ["key", "organization"])]
     kind: Option<Kind>,
     /// Organization in the certificate of an instance that does not exist yet
-    #[arg(long, value_name = "NAME", requires = "key")]
+    #[arg(long, value_name = "NAME", requires = "key", conflicts_with_all = ["data", "config"])]
     organization: Option<String>,
     /// Write the request to this new file instead of standard output
     #[arg(long, value_name = "FILE")]
@@ -99,7 +99,7 @@ impl Requested {
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let Arguments { role, data, key, kind, organization, out } = arguments;
+    let Arguments { role, instance, key, kind, organization, out } = arguments;
     let role = Role::from(role);
     if let Some(out) = &out {
         ensure!(!out.exists(), "{} exists; name a new file with --out", out.display());
@@ -110,6 +110,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             (request(role, &organization, 1, &signer).await?, format!("set chain in [{role}], then run: chancery init"))
         }
         (_, key) => {
+            let data = instance.data()?;
             let files = RingFiles::of(&data);
             let request = of_instance(&files, role, key, kind).await?;
             (request, format!("chancery keys import {role} CHAIN.pem --data {}", quoted(&data)))
@@ -117,8 +118,9 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     };
     print(&request, out.as_deref())?;
     let place = out.map_or_else(String::new, |out| format!(" in {}", out.display()));
-    let said = format!("have the request{place} certified; with the certificates up to the root in one file: {next}\n");
-    io::stderr().lock().write_all(said.as_bytes()).context("cannot write to standard error")?;
+    output::note(&format!(
+        "have the request{place} certified; with the certificates up to the root in one file: {next}"
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -151,7 +153,7 @@ async fn request(role: Role, organization: &str, number: u64, signer: &Signer) -
 
 fn print(request: &str, out: Option<&Path>) -> anyhow::Result<()> {
     let Some(path) = out else {
-        return io::stdout().lock().write_all(request.as_bytes()).context("cannot write to standard output");
+        return Ok(output::print(request)?);
     };
     fs::write(path, request).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -4,24 +4,20 @@ mod certificates;
 mod stage;
 
 use crate::{
-    cli::{trust, waiting::Generation},
+    cli::{place::InstanceArguments, trust, waiting::Generation},
     duration,
     instance::key_uri,
+    output::Steps,
     rotation::{Progress, RingFiles, Role},
 };
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 pub(super) use certificates::organization;
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_trust::tuf;
 use chancery_verify::Timestamp;
 use clap::{Args, Subcommand};
 pub(in crate::cli) use stage::Stage;
-use std::{
-    io::{self, Write as _},
-    path::PathBuf,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{process::ExitCode, time::Duration};
 
 /// Replace a signing key while the server runs, without one failed request
 ///
@@ -38,6 +34,7 @@ use std::{
   chancery keys rotate ca --data ./chancery-dev stage
   chancery keys rotate ca --data ./chancery-dev activate
   chancery keys rotate ca --data ./chancery-dev retire
+  chancery keys rotate ca --config /etc/chancery/chancery.toml stage
   chancery keys rotate ca stage --key 'awskms:///alias/ca-2?region=eu-central-1'
   chancery keys rotate ca stage --root-key 'awskms:///alias/ca-root?region=eu-central-1'
   chancery keys rotate ca retire --end 2026-11-21T07:00:00Z
@@ -80,9 +77,8 @@ enum RoleVerb {
 
 If several servers have copies of one data directory: copy keys/ to each of them after every step.")]
 struct Rotated {
-    /// Data directory of the instance
-    #[arg(long, value_name = "DIR", default_value = "./chancery-dev", global = true)]
-    data: PathBuf,
+    #[command(flatten)]
+    instance: InstanceArguments,
     /// Wait at most this long for the server to take the step
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::parse, global = true)]
     wait: Duration,
@@ -95,9 +91,8 @@ struct Rotated {
 #[command(after_help = "Example:
   chancery keys rotate tuf-timestamp --data ./chancery-dev")]
 struct RotatedTuf {
-    /// Data directory of the instance
-    #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
-    data: PathBuf,
+    #[command(flatten)]
+    instance: InstanceArguments,
     /// Use the P-256 key at this URI instead of a new key beside the old one
     #[arg(long, value_name = "URI", value_parser = key_uri)]
     key: Option<String>,
@@ -142,7 +137,7 @@ struct Retire {
 struct Abandon {}
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let (role, Rotated { data, wait, step }) = match arguments.role {
+    let (role, Rotated { instance, wait, step }) = match arguments.role {
         RoleVerb::Ca(rotated) => (Role::Ca, rotated),
         RoleVerb::Tsa(rotated) => (Role::Tsa, rotated),
         RoleVerb::Ct(rotated) => (Role::Ct, rotated),
@@ -153,6 +148,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         RoleVerb::TufSnapshot(rotated) => return rotated.run(tuf::Role::Snapshot).await,
         RoleVerb::TufTimestamp(rotated) => return rotated.run(tuf::Role::Timestamp).await,
     };
+    let data = instance.data()?;
     let files = RingFiles::of(&data);
     ensure!(
         files.is_complete()?,
@@ -164,37 +160,39 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let progress = files.progress(role)?.unwrap_or_default();
     let now = SystemClock.now();
     let of = |number| Generation { files: &files, role, number };
+    let mut steps = Steps::new(false);
     match step {
         Step::Stage(stage) => {
             let number = stage.run(&files, role, &mut ring, now).await?;
-            say(&format!("generation {number} is staged"))?;
+            steps.say(&format!("generation {number} is staged"));
             let published = |progress: &Progress| progress.published_seconds.contains_key(&number);
-            await_step(of(number), wait, published, "it is published").await
+            await_step(of(number), wait, published, "it is published", &mut steps).await?;
         }
         Step::Activate(Activate { overlap }) => {
             let number = ring.activate(role, &progress, overlap.as_secs(), now)?;
             files.write_ring(&ring)?;
-            say(&format!("generation {number} is active"))?;
-            await_step(of(number), wait, |progress| progress.signing == number, "the server signs with it").await
+            steps.say(&format!("generation {number} is active"));
+            let signing = |progress: &Progress| progress.signing == number;
+            await_step(of(number), wait, signing, "the server signs with it", &mut steps).await?;
         }
         Step::Retire(Retire { end }) => {
             let (number, end) = ring.retire(role, &progress, end, now)?;
             files.write_ring(&ring)?;
-            say(&format!("generation {number} is retired: its signatures are trusted until {}", end.rfc3339()))?;
-            Ok(ExitCode::SUCCESS)
+            steps.say(&format!("generation {number} is retired: its signatures are trusted until {}", end.rfc3339()));
         }
         Step::Abandon(Abandon {}) => {
             let number = ring.abandon(role)?;
             files.write_ring(&ring)?;
-            say(&format!("generation {number} is abandoned"))?;
-            Ok(ExitCode::SUCCESS)
+            steps.say(&format!("generation {number} is abandoned"));
         }
     }
+    steps.finish()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 impl RotatedTuf {
     async fn run(self, role: tuf::Role) -> anyhow::Result<ExitCode> {
-        trust::rotate(&self.data, role, self.key.as_deref()).await
+        trust::rotate(self.instance.data()?, role, self.key.as_deref()).await
     }
 }
 
@@ -204,15 +202,12 @@ pub(super) async fn await_step(
     wait: Duration,
     done: impl Fn(&Progress) -> bool,
     what: &str,
-) -> anyhow::Result<ExitCode> {
+    steps: &mut Steps,
+) -> anyhow::Result<()> {
     let failed = "the server cannot use the new key and still signs with the old one";
     let is_done = generation.await_progress(wait, done, failed).await?;
-    say(if is_done { what } else { "no running server has taken this step yet; the next start takes it" })?;
-    Ok(ExitCode::SUCCESS)
-}
-
-pub(super) fn say(text: &str) -> anyhow::Result<()> {
-    writeln!(io::stdout().lock(), "{text}").context("cannot write to standard output")
+    steps.say(if is_done { what } else { "no running server has taken this step yet; the next start takes it" });
+    Ok(())
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {

@@ -1,7 +1,7 @@
 //! `chancery keys test`: whether a key signs, and whether clients can verify its signatures.
 
 use super::kind_name;
-use crate::instance::key_uri;
+use crate::{instance::key_uri, output};
 use anyhow::Context as _;
 use chancery_ca::chain::IssuingChain;
 use chancery_daemon::clock::{Clock as _, SystemClock};
@@ -11,7 +11,7 @@ use chancery_verify::key::KeyKind;
 use clap::Args;
 use serde::Serialize;
 use std::{
-    io::{self, Write as _},
+    io::Write as _,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -60,7 +60,7 @@ struct Facts {
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let outcome = examine(&arguments.uri).await;
     let usable = outcome.is_ok();
-    let mut out = io::stdout().lock();
+    let mut out = output::data();
     if arguments.json {
         let (key, refusal) = match outcome {
             Ok(facts) => (Some(facts), None),

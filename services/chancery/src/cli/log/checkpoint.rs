@@ -7,7 +7,7 @@ use super::{
     remote::{self, Remote},
     trust::{self, TrustedLog},
 };
-use crate::cli::authorities::AuthorityArguments;
+use crate::{cli::authorities::AuthorityArguments, output};
 use anyhow::{Context as _, bail};
 use chancery_log::{
     check::{Opened, Published, open_checkpoint},
@@ -75,12 +75,13 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     let Opened { origin, head, verifier_key } = opened;
     // On standard error: a checkpoint on standard output is read by programs.
-    eprintln!("log {log} ({origin}): a checkpoint of {}, signed by its key", entries(head.size));
+    output::note(&format!("log {log} ({origin}): a checkpoint of {}, signed by its key", entries(head.size)));
     let others = trust::others(&logs, &trusted);
     if arguments.log.is_none() && !others.is_empty() {
-        eprintln!("{} has keys of other logs, too; choose one with --log: {}", source.display(), others.join(", "));
+        let others = others.join(", ");
+        output::note(&format!("{} has keys of other logs, too; choose one with --log: {others}", source.display()));
     }
-    let mut out = io::stdout().lock();
+    let mut out = output::data();
     if arguments.json {
         let (root_hash, key) = (hex::encode(head.root), verifier_key.map(|key| key.to_string()));
         let printed = json!({ "log": log, "origin": origin, "tree_size": head.size, "root_hash": root_hash,

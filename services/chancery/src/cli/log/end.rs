@@ -10,9 +10,10 @@
 mod successor;
 
 use crate::{
-    cli::waiting::Generation,
+    cli::{place::LogsArguments, waiting::Generation},
     duration,
     instance::{mark_file, marks},
+    output::{self, Steps},
     rotation::{RingFiles, Role},
 };
 use anyhow::{Context as _, bail, ensure};
@@ -27,12 +28,7 @@ use chancery_log::{
 use chancery_verify::entries;
 use clap::Args;
 use serde_json::json;
-use std::{
-    io::{self, Write as _},
-    path::PathBuf,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{path::Path, process::ExitCode, time::Duration};
 use successor::Successor;
 
 /// End a log whose newest state is lost, and go on in its successor
@@ -51,12 +47,8 @@ use successor::Successor;
 
 If several servers have copies of one data directory: copy keys/ to each of them afterwards.")]
 pub(super) struct Arguments {
-    /// Data directory of the instance
-    #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
-    data: PathBuf,
-    /// End the log in this `PostgreSQL` database; connect as its owner
-    #[arg(long, value_name = "URL", value_parser = crate::database_url::parse)]
-    database: Option<String>,
+    #[command(flatten)]
+    logs: LogsArguments,
     /// End this log: rekor, rekor2 or ct, or a later one such as rekor-2
     #[arg(long, value_name = "NAME")]
     log: String,
@@ -75,16 +67,18 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let location = super::location(&arguments.data, arguments.database.as_deref())?;
-    let files = RingFiles::of(&arguments.data);
+    let place = arguments.logs.place()?;
+    let location = place.existing_database()?;
+    let files = RingFiles::of(&place.data);
     ensure!(
         files.is_complete()?,
         "{} is not complete; finish it first: chancery init, or a start of chancery dev",
-        arguments.data.display()
+        place.data.display()
     );
     let _alone = files.lock()?;
     let database = Database::open(&location).await.with_context(|| format!("{location}"))?;
-    let done = end(arguments, &files, &*database.store()).await;
+    let mut steps = Steps::new(arguments.json);
+    let done = end(arguments, (&*place.data, &files), &*database.store(), &mut steps).await;
     database.close().await;
     let Done { record, end, role, successor } = done?;
     let generation = Generation { files: &files, role, number: successor };
@@ -99,14 +93,15 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             "lost": end.published.saturating_sub(end.tree.size),
             "successor": { "log": name, "generation": successor, "signs": is_signing },
         });
-        writeln!(io::stdout().lock(), "{}", serde_json::to_string_pretty(&printed)?)?;
+        output::print_json(&printed)?;
         return Ok(ExitCode::SUCCESS);
     }
-    arguments.say(&if is_signing {
+    steps.say(&if is_signing {
         format!("the server signs with generation {successor} of the {} key, in {name}", role.name())
     } else {
         format!("no running server signs in {name} yet; the next start does")
-    })?;
+    });
+    steps.finish()?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -119,7 +114,12 @@ struct Done {
     successor: u64,
 }
 
-async fn end(arguments: &Arguments, files: &RingFiles, store: &dyn Store) -> anyhow::Result<Done> {
+async fn end(
+    arguments: &Arguments,
+    (data, files): (&Path, &RingFiles),
+    store: &dyn Store,
+    steps: &mut Steps,
+) -> anyhow::Result<Done> {
     let record = super::record(store, &arguments.log).await?;
     let (role, number) = role(&record)?;
     let mut ring = files.ring(role)?;
@@ -127,7 +127,7 @@ async fn end(arguments: &Arguments, files: &RingFiles, store: &dyn Store) -> any
     let subject = Subject::new(record.clone(), key).with_context(|| format!("log {}", record.name))?;
     let now = SystemClock.now();
     // (1)
-    let mark = mark_file(&marks(&arguments.data), &record.name);
+    let mark = mark_file(&marks(data), &record.name);
     let examined = ending::examine(store, &subject, &mark).await.with_context(|| format!("log {}", record.name))?;
     // (2)
     let (given_key, url) = (arguments.key.clone(), arguments.url.clone());
@@ -135,24 +135,24 @@ async fn end(arguments: &Arguments, files: &RingFiles, store: &dyn Store) -> any
     // (3)
     let end = match examined {
         Examination::Ended(end) => {
-            arguments.say(&format!("{} was ended before", record.origin))?;
+            steps.say(&format!("{} was ended before", record.origin));
             end
         }
         Examination::Doubtful(examined) => {
-            arguments.say(&format!("{} is in doubt: {}", record.origin, examined.doubt))?;
+            steps.say(&format!("{} is in doubt: {}", record.origin, examined.doubt));
             next.freeze_abandoned(store, &record, now).await?;
             let end = examined.end(store, record.log_id, now).await?;
             let still = examined.whole.min(end.published).saturating_sub(end.tree.size);
             if still > 0 {
-                arguments.say(&format!(
+                steps.say(&format!(
                     "{} after its last checkpoint are still in the database; nothing proves them",
                     entries(still)
-                ))?;
+                ));
             }
             end
         }
     };
-    arguments.say_end(&record, &end)?;
+    say_end(steps, &record, &end);
     // (4)
     let successor = next.begin(files, store, &mut ring, &record, now).await?;
     Ok(Done { record, end, role, successor })
@@ -170,20 +170,11 @@ fn role(record: &LogRecord) -> anyhow::Result<(Role, u64)> {
     Ok((role, number))
 }
 
-impl Arguments {
-    fn say(&self, text: &str) -> anyhow::Result<()> {
-        if self.json {
-            return Ok(());
-        }
-        writeln!(io::stdout().lock(), "{text}").context("cannot write to standard output")
-    }
-
-    fn say_end(&self, record: &LogRecord, end: &End) -> anyhow::Result<()> {
-        let (size, root) = (entries(end.tree.size), hex::encode(end.tree.root));
-        self.say(&format!("{} ends with {size}, root hash {root}; nothing is signed for it again", record.origin))?;
-        match end.published.saturating_sub(end.tree.size) {
-            0 => self.say("nothing that was acknowledged is lost"),
-            lost => self.say(&format!("{} that were acknowledged after it are lost", entries(lost))),
-        }
+fn say_end(steps: &mut Steps, record: &LogRecord, end: &End) {
+    let (size, root) = (entries(end.tree.size), hex::encode(end.tree.root));
+    steps.say(&format!("{} ends with {size}, root hash {root}; nothing is signed for it again", record.origin));
+    match end.published.saturating_sub(end.tree.size) {
+        0 => steps.say("nothing that was acknowledged is lost"),
+        lost => steps.say(&format!("{} that were acknowledged after it are lost", entries(lost))),
     }
 }

@@ -1,6 +1,9 @@
 //! `chancery log freeze`: ends the writes of a log, in its database, so that every server obeys.
 
-use crate::cli::waiting;
+use crate::{
+    cli::{place::LogsArguments, waiting},
+    output,
+};
 use anyhow::Context as _;
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_log::{
@@ -10,7 +13,7 @@ use chancery_log::{
 use chancery_verify::entries;
 use clap::Args;
 use serde_json::json;
-use std::{io::Write as _, path::PathBuf, process::ExitCode, time::Duration};
+use std::{io::Write as _, process::ExitCode, time::Duration};
 
 /// How long a running server is given to store its last checkpoint.
 const WAIT: Duration = Duration::from_secs(10);
@@ -26,12 +29,8 @@ const WAIT: Duration = Duration::from_secs(10);
   chancery log freeze --data ./chancery-dev --log rekor2
   chancery log freeze --database postgres://chancery@db.example.org/chancery --log rekor --json")]
 pub(super) struct Arguments {
-    /// Data directory of the instance
-    #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
-    data: PathBuf,
-    /// Freeze the log in this `PostgreSQL` database; connect as its owner
-    #[arg(long, value_name = "URL", value_parser = crate::database_url::parse)]
-    database: Option<String>,
+    #[command(flatten)]
+    logs: LogsArguments,
     /// Freeze this log: rekor, rekor2 or ct, or a later one such as rekor-2
     #[arg(long, value_name = "NAME")]
     log: String,
@@ -41,12 +40,12 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let location = super::location(&arguments.data, arguments.database.as_deref())?;
+    let location = arguments.logs.place()?.existing_database()?;
     let database = Database::open(&location).await.with_context(|| format!("{location}"))?;
     let frozen = freeze(&*database.store(), &arguments.log).await;
     database.close().await;
     let (record, head, checkpoint) = frozen?;
-    let mut out = std::io::stdout().lock();
+    let mut out = output::data();
     let (size, root) = (head.tree.size, hex::encode(head.tree.root));
     if arguments.json {
         let printed = json!({

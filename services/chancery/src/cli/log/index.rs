@@ -37,7 +37,8 @@ pub(in crate::cli) async fn check(index: &Index) -> anyhow::Result<Vec<Report>> 
     Ok(reports?)
 }
 
-/// As [`check`] for an instance, where the schema of the database has an index: it may be older than this program, which does not change it.
+/// As [`check`] for an instance, where the schema of the database has an index: it may be older than this program, which does not
+/// change it.
 pub(super) async fn check_if_any(data: &Path, database: &Database) -> anyhow::Result<()> {
     match check(&open(data, database).await?).await {
         Err(error) if error.downcast_ref().is_some_and(lacks_tables) => Ok(()),

@@ -1,13 +1,16 @@
 //! The logs of an instance, in their database.
 
 use super::{SavedCheckpoints, index, options, progress, same_origin, trust};
-use crate::instance::{mark_file, marks};
+use crate::{
+    cli::place::Place,
+    instance::{mark_file, marks},
+};
 use anyhow::Context as _;
 use chancery_log::{
     check::{self, Report, Signatures},
     ending,
     quarantine::Obstacle,
-    store::{Database, Location, Store},
+    store::{Database, Store},
 };
 use std::path::Path;
 
@@ -18,18 +21,15 @@ pub(super) struct Checked {
     pub(super) doubts: Vec<String>,
 }
 
-/// Checks every log of the instance in `data`, by the keys in its trust files: the database must not be its own witness.
-/// It is the one in `data`, or at the URL `server`. What the data directory remembers of each log is compared, too. Then checks
-/// the search index in it, unless that is left out.
+/// Checks every log of the instance at `place`, by the keys in its trust files: the database must not be its own witness.
+/// What the data directory remembers of each log is compared, too. Then checks the search index in it, unless that is left out.
 pub(super) async fn check(
-    data: &Path,
-    server: Option<&str>,
+    place: &Place,
     signatures: Signatures,
     with_index: bool,
     saved: &mut SavedCheckpoints,
 ) -> anyhow::Result<Checked> {
-    let location =
-        server.map_or_else(|| Location::File(data.join("chancery.db")), |url| Location::Server(url.to_owned()));
+    let (data, location) = (&*place.data, place.database());
     let database = Database::open_read_only(&location).await.with_context(|| format!("{location}"))?;
     let mut checked = check_logs(data, &*database.store(), signatures, saved).await;
     if with_index && checked.is_ok() {

@@ -5,6 +5,7 @@ use crate::{
     durable,
     listening::Listening,
     monitor::{MonitorConfiguration, MonitorListen},
+    output,
 };
 use anyhow::Context as _;
 use chancery_daemon::{
@@ -16,7 +17,7 @@ use chancery_daemon::{
     shutdown::Signals,
 };
 use chancery_monitor::{LineFormat, Lines, Monitor, Round, Statuses, http, measure};
-use std::{fmt, io, process::ExitCode, sync::Arc, time::Duration};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 
 /// Why the command ends without an answer.
@@ -35,12 +36,10 @@ impl Failure {
             Self::Broken(_) => UNKNOWN,
         }
     }
-}
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    pub(super) fn into_reason(self) -> anyhow::Error {
         let (Self::Usage(error) | Self::Broken(error)) = self;
-        write!(f, "{error:#}")
+        error
     }
 }
 
@@ -62,7 +61,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 fn open(configuration: &MonitorConfiguration, format: LineFormat, gossip: &[String]) -> Result<Monitor, Failure> {
     let settings = || -> anyhow::Result<_> {
-        let lines = Arc::new(Lines::new("stdout", format, io::stdout()));
+        let lines = Arc::new(Lines::new("stdout", format, output::kept()));
         configuration.settings(lines, gossip, &logs::names(configuration)?, Statuses::default())
     };
     let settings = settings().map_err(Failure::Usage)?;
@@ -79,11 +78,11 @@ async fn once(monitor: Monitor, arguments: &Arguments) -> Result<ExitCode, Failu
     let statuses = monitor.statuses();
     let round = monitor.once().await.context("what is known of a log cannot be kept").map_err(Failure::Broken)?;
     for reason in &round.unknown {
-        eprintln!("not known: {reason}");
+        output::note(&format!("not known: {reason}"));
     }
     for (log, status) in statuses.all() {
         for (kind, message) in &status.lasting {
-            eprintln!("{log}: {} lasts: {message}", kind.name());
+            output::note(&format!("{log}: {} lasts: {message}", kind.name()));
         }
     }
     if let Some(file) = &arguments.metrics_file {

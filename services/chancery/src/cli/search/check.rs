@@ -1,18 +1,14 @@
 //! `chancery search check`: compares a search index with the entries of its logs.
 
 use super::subject::SubjectArguments;
-use crate::cli::log::index;
+use crate::{cli::log::index, output};
 use anyhow::Context as _;
 use chancery_log::store::Database;
 use chancery_search::Report;
 use chancery_verify::entries;
 use clap::Args;
 use serde_json::json;
-use std::{
-    io::{self, Write as _},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{io::Write as _, process::ExitCode, time::Duration};
 
 /// A followed log is asked for its head again if the index has grown beyond the one before: then at once.
 const AT_ONCE: Duration = Duration::ZERO;
@@ -27,6 +23,7 @@ const AT_ONCE: Duration = Duration::ZERO;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery search check --data ./chancery-dev
+  chancery search check --config /etc/chancery/chancery.toml
   chancery search check --data /var/lib/chancery --database postgres://chancery@db.example.org/chancery --json
   chancery search check --followed https://rekor.example.org --database rekor.db --key rekor.pub")]
 pub(super) struct Arguments {
@@ -43,7 +40,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let reports = check(arguments, &database).await;
     database.close().await;
     let reports = reports?;
-    let mut out = io::stdout().lock();
+    let mut out = output::data();
     if arguments.json {
         let printed: Vec<_> = reports.iter().map(as_json).collect();
         writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)?;

@@ -56,8 +56,6 @@ pub(super) const ONE_HEAD: Duration = Duration::from_hours(24);
 /// Stays and follows the log, unless --once is given. --listen serves the search API over the index: ask it with chancery search
 /// --url and chancery artifact --url. The URL of Rekor v1 has several logs in turn: all that a trusted key has signed are followed,
 /// and one that begins later as soon as it is there.
-///
-/// Exit codes: 0 done, 1 the log shows what is not true, 2 wrong arguments or database, 3 the log cannot be read.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery search follow https://rekor.example.org --database rekor.db --key rekor.pub --listen 127.0.0.1:8092
@@ -187,7 +185,7 @@ async fn once(index: &Index, logs: &Logs, is_json: bool) -> Result<(), Failure> 
     let lines = Lines::new(is_json);
     for followed in logs.followed() {
         let coverage = index.complete_to(followed.log_id()).await.context("cannot read the index")?;
-        lines.show_pass(&followed, &coverage).context("cannot write to standard output")?;
+        lines.show_pass(&followed, &coverage).map_err(anyhow::Error::new)?;
     }
     Ok(())
 }
@@ -262,8 +260,8 @@ async fn watch(index: &Index, logs: &Logs, is_json: bool) -> Failure {
             State::Stopped(reason) => Some((status.log_id, reason.clone())),
             State::Following | State::Failing(_) => None,
         });
-        if lines.show(statuses).is_err() {
-            return Failure::Unread("cannot write to standard output".to_owned());
+        if let Err(error) = lines.show(statuses) {
+            return Failure::Unusable(error.into());
         }
         let mut faults = logs.followed().into_iter().filter_map(|followed| followed.fault());
         if let Some(Fault { reason, checkpoints, .. }) = faults.find(|fault| fault.is_forked) {

@@ -1,16 +1,13 @@
 //! `chancery search rebuild`: builds a search index again.
 
 use super::{follow::ONE_HEAD, subject::SubjectArguments};
-use crate::cli::log::index::Bars;
+use crate::{cli::log::index::Bars, output};
 use anyhow::Context as _;
 use chancery_log::store::Database;
 use chancery_verify::entries;
 use clap::Args;
 use serde_json::json;
-use std::{
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::{io::Write as _, process::ExitCode};
 
 /// Drop a search index and build it again from the entries of its logs
 ///
@@ -21,6 +18,7 @@ use std::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery search rebuild --data ./chancery-dev
+  chancery search rebuild --config /etc/chancery/chancery.toml
   chancery search rebuild --data /var/lib/chancery --database postgres://chancery@db.example.org/chancery
   chancery search rebuild --followed https://rekor.example.org --database rekor.db --key rekor.pub")]
 pub(super) struct Arguments {
@@ -37,7 +35,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let rebuilt = rebuild(arguments, &database).await;
     database.close().await;
     let rebuilt = rebuilt?;
-    let mut out = io::stdout().lock();
+    let mut out = output::data();
     if arguments.json {
         let printed: Vec<_> = rebuilt.iter().map(|(log, indexed)| json!({ "log": log, "indexed": indexed })).collect();
         writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)?;

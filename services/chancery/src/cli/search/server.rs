@@ -3,11 +3,11 @@
 //! The server is not trusted: answers are bounded, and redirects are not followed.
 
 use super::super::token_file::{ADVICE, TokenFile};
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use bytes::{Bytes, BytesMut};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
-use std::{io, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 use url::Url;
 
 /// For connecting, and for one answer.
@@ -77,26 +77,23 @@ impl Server {
         serde_json::from_slice(&body).map_err(|_| not_understood())
     }
 
-    /// An answer line by line, each with its end.
+    /// An answer line by line, each with its end. What `each` cannot do is the error.
     pub(in crate::cli) async fn lines(
         &self,
         path: &str,
         parameters: &[(String, String)],
-        mut each: impl FnMut(&[u8]) -> io::Result<()>,
-    ) -> Result<(), AskError> {
+        mut each: impl FnMut(&[u8]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         let mut response = self.ask(path, parameters, EXPORT_DEADLINE).await?;
-        let written = |error: io::Error| AskError::Unanswered(format!("cannot write to standard output: {error}"));
         let mut rest = BytesMut::new();
         while let Some(part) = response.chunk().await.map_err(|error| self.broken(error))? {
             rest.extend_from_slice(&part);
             while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-                each(&rest.split_to(end + 1)).map_err(written)?;
+                each(&rest.split_to(end + 1))?;
             }
-            if rest.len() > MAX_LINE_BYTES {
-                return Err(not_understood());
-            }
+            ensure!(rest.len() <= MAX_LINE_BYTES, not_understood());
         }
-        if rest.is_empty() { Ok(()) } else { each(&rest).map_err(written) }
+        if rest.is_empty() { Ok(()) } else { each(&rest) }
     }
 
     /// A file. `None` if the server does not have it.

@@ -2,25 +2,24 @@
 //! elsewhere.
 
 use super::follow::{self, LogArguments};
-use crate::cli::log::{self, index};
+use crate::cli::{log::index, place::InstanceArguments};
 use anyhow::{Context as _, bail, ensure};
 use chancery_log::store::{Database, Location};
 use chancery_search::Index;
 use clap::Args;
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 use url::Url;
 
 /// The index.
 #[derive(Debug, Args)]
 pub(super) struct SubjectArguments {
-    /// Data directory of the instance
-    #[arg(long, value_name = "DIR", default_value = "./chancery-dev")]
-    data: PathBuf,
+    #[command(flatten)]
+    instance: InstanceArguments,
     /// `PostgreSQL` database of the server; with --followed the database or `SQLite` file of the index
     #[arg(long, value_name = "URL|FILE", value_parser = follow::location)]
     database: Option<Location>,
     /// Take the index that chancery search follow has made of the log at this URL; name the log as there
-    #[arg(long, value_name = "URL", conflicts_with = "data", requires = "database")]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["data", "config"], requires = "database")]
     followed: Option<Url>,
     #[command(flatten)]
     log: LogArguments,
@@ -40,8 +39,9 @@ impl SubjectArguments {
                  this file with --followed",
                 file.display()
             ),
-            (None, Some(Location::Server(url))) => log::location(&self.data, Some(url)),
-            (_, None) => log::location(&self.data, None),
+            // It may name another user than the configuration file does.
+            (None, Some(Location::Server(url))) => Ok(Location::Server(url.clone())),
+            (_, None) => self.instance.place()?.existing_database(),
         }
     }
 
@@ -54,7 +54,7 @@ impl SubjectArguments {
                     !self.log.is_given(),
                     "options that name a log need --followed with its URL; the logs of an instance need none"
                 );
-                index::open(&self.data, database).await.context("cannot open the logs")
+                index::open(&self.instance.data()?, database).await.context("cannot open the logs")
             }
         }
     }

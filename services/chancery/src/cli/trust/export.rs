@@ -5,10 +5,14 @@
 mod bundle;
 
 use super::Data;
-use crate::clients::{self, Client, Facts};
+use crate::output;
+use crate::{
+    cli::place::InstanceArguments,
+    clients::{self, Client, Facts},
+};
 use anyhow::Context as _;
 use clap::Args;
-use std::{io::Write as _, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 /// Print commands, code or YAML that make a client trust this instance, or write an offline archive
 ///
@@ -21,7 +25,7 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode};
   chancery trust export --offline-bundle trust.tar.gz --data ./chancery-dev")]
 pub(super) struct Arguments {
     #[command(flatten)]
-    data: Data,
+    instance: InstanceArguments,
     /// Print the configuration of this client
     #[arg(long = "for", value_name = "CLIENT", required_unless_present = "offline_bundle")]
     client: Option<Client>,
@@ -31,14 +35,15 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let (_, repository) = arguments.data.repository()?;
-    let url = crate::instance::trust_url(&arguments.data.data)?;
+    let data = Data::of(&arguments.instance)?;
+    let (_, repository) = data.repository()?;
+    let url = crate::instance::trust_url(&data.0)?;
     let facts = Facts::of(&repository, &url).context("the published trusted root was not made by chancery")?;
     if let Some(path) = &arguments.offline_bundle {
         bundle::write(path, &repository, &facts).with_context(|| format!("cannot write {}", path.display()))?;
     }
     if let Some(client) = arguments.client {
-        std::io::stdout().lock().write_all(clients::text(client, &facts).as_bytes())?;
+        output::print(&clients::text(client, &facts))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,7 @@
 //! `chancery trust metadata`: root and targets metadata that is signed with offline keys.
 
 use super::{Data, RoleName};
-use crate::instance;
+use crate::{cli::place::InstanceArguments, instance, output};
 use anyhow::{Context as _, ensure};
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_trust::tuf::{
@@ -51,7 +51,7 @@ enum Verb {
   chancery trust metadata export --role targets --out 5.targets.json")]
 struct ExportArguments {
     #[command(flatten)]
-    data: Data,
+    instance: InstanceArguments,
     /// Export this role: root or targets; the server signs the others
     #[arg(long, value_name = "ROLE")]
     role: RoleName,
@@ -78,7 +78,7 @@ struct ExportArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery trust metadata sign 2.root.json --key file:/media/usb/root.pem?password-file=/media/usb/password
-  chancery trust metadata sign 5.targets.json --key hashivault://tuf-targets?address=https://vault.example.org:8200&token-file=/run/vault-token")]
+  chancery trust metadata sign 5.targets.json --key 'hashivault://tuf-targets?address=https://vault.example.org:8200&token-file=/run/vault-token'")]
 struct SignArguments {
     /// Exported metadata; the signature is added to this file
     #[arg(value_name = "FILE")]
@@ -98,7 +98,7 @@ struct SignArguments {
   chancery trust metadata import alice/2.root.json bob/2.root.json --data ./chancery-dev")]
 struct ImportArguments {
     #[command(flatten)]
-    data: Data,
+    instance: InstanceArguments,
     /// Signed copies of the metadata
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
@@ -113,7 +113,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 fn export(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {
-    let (publisher, repository) = arguments.data.repository()?;
+    let (publisher, repository) = Data::of(&arguments.instance)?.repository()?;
     let now = SystemClock.now();
     let document = match arguments.role {
         RoleName::Root => {
@@ -156,15 +156,15 @@ async fn sign(arguments: &SignArguments) -> anyhow::Result<ExitCode> {
     file.persist(&arguments.file).with_context(|| format!("cannot write {}", arguments.file.display()))?;
     if Root::parse(&document).is_ok_and(|root| !root.root.keys.contains_key(&key_id)) {
         // A key of the root before may have to sign.
-        anstream::eprintln!(
+        output::note(&format!(
             "note: key {key_id} is not a root key of this root; only the key of the root before may sign too"
-        );
+        ));
     }
     describe(&document)
 }
 
 async fn import(arguments: &ImportArguments) -> anyhow::Result<ExitCode> {
-    let publisher = arguments.data.publisher()?;
+    let publisher = Data::of(&arguments.instance)?.publisher()?;
     let copies = arguments.files.iter().map(|file| read(file)).collect::<anyhow::Result<Vec<_>>>()?;
     let documents = offline::merge(copies);
     for role in [Role::Root, Role::Targets] {
@@ -173,7 +173,7 @@ async fn import(arguments: &ImportArguments) -> anyhow::Result<ExitCode> {
     }
     let roles: Vec<Role> = documents.iter().map(|document| document.role).collect();
     let repository = publisher.import(documents, SystemClock.now()).await?;
-    let mut out = std::io::stdout().lock();
+    let mut out = output::data();
     for role in roles {
         let metadata = repository.metadata(role);
         writeln!(out, "{role}: version {}, expires {}", metadata.version, metadata.expires.rfc3339())?;
@@ -202,7 +202,7 @@ fn has_twins(keys: &[PublicKey]) -> bool {
 
 /// Prints what a document says, for its signers.
 fn describe(document: &Metadata) -> anyhow::Result<ExitCode> {
-    let mut out = std::io::stdout().lock();
+    let mut out = output::data();
     let signatures: Vec<&str> = document.signatures().map(|(key_id, _)| key_id.as_str()).collect();
     writeln!(out, "{} version {}, expires {}", document.role, document.version, document.expires.rfc3339())?;
     if document.role == Role::Root {

@@ -1,6 +1,7 @@
 //! `chancery trust renew`: new versions now, instead of when they are due.
 
 use super::{Data, RoleName};
+use crate::{cli::place::InstanceArguments, output};
 use anyhow::ensure;
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_trust::tuf::Role;
@@ -17,14 +18,14 @@ use std::{io::Write as _, process::ExitCode};
   chancery trust renew --role root --role targets --data ./chancery-dev")]
 pub(super) struct Arguments {
     #[command(flatten)]
-    data: Data,
+    instance: InstanceArguments,
     /// Renew this role and the roles that point to it; repeatable. By default every role whose keys are here
     #[arg(long, value_name = "ROLE")]
     role: Vec<RoleName>,
 }
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let (publisher, repository) = arguments.data.repository()?;
+    let (publisher, repository) = Data::of(&arguments.instance)?.repository()?;
     let asked: Vec<Role> = arguments.role.iter().copied().map(Role::from).collect();
     for role in &asked {
         ensure!(
@@ -34,7 +35,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     let asked = if asked.is_empty() { Role::ALL.to_vec() } else { asked };
     let (repository, renewed) = publisher.renew(&asked, SystemClock.now()).await?;
-    let mut out = std::io::stdout().lock();
+    let mut out = output::data();
     for role in renewed {
         let metadata = repository.metadata(role);
         writeln!(out, "{role}: version {}, expires {}", metadata.version, metadata.expires.rfc3339())?;

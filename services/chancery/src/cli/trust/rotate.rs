@@ -1,7 +1,7 @@
 //! `chancery trust rotate`: another key for a role.
 
 use super::{Data, RoleName};
-use crate::{instance, one_role};
+use crate::{cli::place::InstanceArguments, instance, one_role, output};
 use anyhow::{Context as _, ensure};
 use chancery_daemon::{
     clock::{Clock as _, SystemClock},
@@ -29,7 +29,7 @@ use std::{
   chancery trust rotate --role timestamp --key 'awskms:///alias/tuf-timestamp?region=eu-central-1' --data ./chancery-dev")]
 pub(super) struct Arguments {
     #[command(flatten)]
-    data: Data,
+    instance: InstanceArguments,
     /// Replace the key of this role
     #[arg(long, value_name = "ROLE")]
     role: RoleName,
@@ -39,13 +39,13 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    rotate(&arguments.data, arguments.role.into(), arguments.key.as_deref()).await
+    rotate(&Data::of(&arguments.instance)?, arguments.role.into(), arguments.key.as_deref()).await
 }
 
 /// Replaces the key of a role by the one at `key`, or by a new one in the data directory.
 pub(super) async fn rotate(of: &Data, role: Role, key: Option<&str>) -> anyhow::Result<ExitCode> {
     let (publisher, repository) = of.repository()?;
-    let data = &of.data;
+    let data = &of.0;
     let threshold = repository.root().role(role).threshold;
     ensure!(
         threshold == 1,
@@ -71,7 +71,7 @@ pub(super) async fn rotate(of: &Data, role: Role, key: Option<&str>) -> anyhow::
         instance::use_key(data, role, uri)?;
     }
     let repository = publisher.replace_keys(role, keys, SystemClock.now()).await?;
-    let mut out = std::io::stdout().lock();
+    let mut out = output::data();
     let root = repository.metadata(Role::Root);
     writeln!(out, "root version {}: the {role} key is {place}", root.version)?;
     for path in instance::key_files(data, role) {

@@ -1,6 +1,7 @@
 //! `chancery trust status`: when the metadata of each role expires, and whether the server can renew it.
 
 use super::Data;
+use crate::{cli::place::InstanceArguments, output};
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_trust::tuf::{Role, Urgency, repository::RoleStatus};
 use chancery_verify::{Timestamp, counted};
@@ -18,14 +19,14 @@ use std::{io::Write as _, process::ExitCode};
   chancery trust status --data ./chancery-dev --json")]
 pub(super) struct Arguments {
     #[command(flatten)]
-    data: Data,
+    instance: InstanceArguments,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let (publisher, repository) = arguments.data.repository()?;
+    let (publisher, repository) = Data::of(&arguments.instance)?.repository()?;
     let now = SystemClock.now();
     let roles = repository.status(publisher.lifetimes(), now);
     let waiting = publisher.pending(&repository)?.map(|metadata| metadata.version);
@@ -35,7 +36,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         let is_here = publisher.can_sign(&repository, status.role).await;
         rows.push((status, is_here));
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = output::data();
     if arguments.json {
         let rows: Vec<_> = rows.iter().map(|(status, is_here)| row(status, *is_here, now)).collect();
         let printed = json!({"roles": rows, "targets_waiting_for_signatures": waiting, "healthy": is_well});

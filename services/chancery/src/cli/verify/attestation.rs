@@ -5,6 +5,7 @@ use super::{
     expectation::{PredicateRules, Wanted, pair},
     outcome, work,
 };
+use crate::output;
 use anyhow::ensure;
 use clap::Args;
 use std::{io::Write as _, path::PathBuf, process::ExitCode, sync::Arc};
@@ -63,7 +64,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     });
     let outcomes = outcomes.await;
     if print_predicate && outcome::exit_code(&outcomes) == ExitCode::SUCCESS {
-        let mut out = std::io::stdout().lock();
+        let mut out = output::data();
         let counted = outcomes.iter().flat_map(|outcome| &outcome.signatures).filter(|genuine| genuine.counted);
         for statement in counted.filter_map(|genuine| genuine.verified.statement.as_ref()) {
             writeln!(out, "{}", statement.predicate())?;

@@ -2,6 +2,7 @@
 //! is only one evaluation.
 
 use super::types::predicate_type;
+use crate::output;
 use anyhow::{Context as _, bail, ensure};
 use chancery_verify::{
     PublicKey, Refusal,
@@ -199,7 +200,7 @@ impl SignerArguments {
             None => (self.rules(rules, &wanted)?, wanted),
         };
         for warning in policy.iter().flat_map(Policy::warnings) {
-            eprintln!("note: {warning}");
+            output::note(&format!("note: {warning}"));
         }
         let keys =
             policy.iter().flat_map(Policy::keys).map(|key| self.signer_key(key)).collect::<anyhow::Result<_>>()?;

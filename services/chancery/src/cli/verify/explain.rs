@@ -13,6 +13,7 @@ use super::{
     registry::RegistryArguments,
     trust::TrustArguments,
 };
+use crate::output;
 use anyhow::{Context as _, bail, ensure};
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_image::Purpose;
@@ -21,7 +22,6 @@ use chancery_verify::verifier::{AnySigner, UnboundEnvelope, Verifier};
 use clap::Args;
 use std::{
     ffi::OsStr,
-    io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -29,8 +29,7 @@ use std::{
 
 /// Show for each rule of a policy whether a bundle or an image satisfies it
 ///
-/// Prints expected and found values of every rule, for every genuine signature. Exit codes are those of `chancery verify`: 0 the
-/// policy is satisfied, 1 it is not, 2 wrong arguments, policy or trust root, 3 undecided.
+/// Prints expected and found values of every rule, for every genuine signature.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery policy explain policy.toml app.sigstore.json --artifact app.tar.gz --trusted-root trusted_root.json
@@ -72,10 +71,7 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(in crate::cli) async fn run(arguments: Arguments) -> ExitCode {
-    explain(arguments).await.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        ExitCode::from(WRONG_USAGE)
-    })
+    explain(arguments).await.unwrap_or_else(|error| output::failed(&error, WRONG_USAGE))
 }
 
 async fn explain(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -105,7 +101,7 @@ async fn explain(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if arguments.json {
         return outcome::print(&[outcome], outcome::Show { json: true, expected: true });
     }
-    std::io::stdout().lock().write_all(render(&outcome).as_bytes()).context("cannot write to standard output")?;
+    output::print(&render(&outcome))?;
     Ok(outcome::exit_code(&[outcome]))
 }
 

@@ -11,6 +11,7 @@ use super::{
     registry::RegistryArguments,
     work,
 };
+use crate::output;
 use anyhow::{Context as _, bail, ensure};
 use chancery_image::Layout;
 use chancery_registry::{Client, Reference, Repository};
@@ -138,16 +139,16 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if !arguments.pin {
         return outcome::print(&outcomes, shared.show(&context));
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = output::data();
     for outcome in &outcomes {
         match (outcome.status, &outcome.pinned) {
             (Status::Verified, Some(pinned)) => writeln!(out, "{pinned}")?,
-            _ => eprintln!(
+            _ => output::note(&format!(
                 "{}: {}: {}",
                 outcome.subject,
                 outcome.code.unwrap_or_default(),
                 outcome.reason.as_deref().unwrap_or_default()
-            ),
+            )),
         }
     }
     Ok(outcome::exit_code(&outcomes))

@@ -1,5 +1,6 @@
 //! What came out for every file and image, as a table for people, as JSON for programs, and as exit code.
 
+use crate::output;
 use chancery_image::{Broken, Place, Purpose};
 use chancery_verify::{
     Refusal,
@@ -151,7 +152,7 @@ pub(super) struct Show {
 
 /// Prints the outcomes; the exit code is that of the worst.
 pub(super) fn print(outcomes: &[Outcome], show: Show) -> anyhow::Result<ExitCode> {
-    let mut out = anstream::stdout().lock();
+    let mut out = output::text();
     if show.json {
         #[derive(Serialize)]
         struct Document<'a> {
@@ -168,9 +169,9 @@ pub(super) fn print(outcomes: &[Outcome], show: Show) -> anyhow::Result<ExitCode
         }
     }
     if !show.expected && outcomes.iter().any(|outcome| outcome.status == Status::Verified) {
-        eprintln!(
+        output::note(
             "note: no signer was required. The result shows the signer, but not whether it is the right one: add \
-             --certificate-identity and --certificate-oidc-issuer, --key, or --policy."
+             --certificate-identity and --certificate-oidc-issuer, --key, or --policy.",
         );
     }
     Ok(exit_code(outcomes))

@@ -2,7 +2,7 @@
 
 mod repository;
 
-use crate::cli::authorities::AuthorityArguments;
+use crate::{cli::authorities::AuthorityArguments, output};
 use anyhow::{Context as _, bail, ensure};
 use chancery_verify::trust_root::{TrustRoot, limits::MAX_ROOT_BYTES};
 use clap::Args;
@@ -96,7 +96,7 @@ fn parse(text: &[u8], name: &str) -> anyhow::Result<TrustRoot> {
         .map_err(|refusal| anyhow::anyhow!("{name} is not a trusted root ({}): {refusal}", refusal.code()))?;
     for unusable in root.unusable() {
         let (section, index) = (unusable.section.name(), unusable.index);
-        eprintln!("note: {name}: {section}[{index}] cannot be used: {}", unusable.reason);
+        output::note(&format!("note: {name}: {section}[{index}] cannot be used: {}", unusable.reason));
     }
     Ok(root)
 }

@@ -1,6 +1,7 @@
 //! Why following ends, by what a caller can do: the exit codes of `chancery search follow`.
 
 use super::evidence::Evidence;
+use crate::output;
 use chancery_log::store::Location;
 use std::process::ExitCode;
 
@@ -36,25 +37,18 @@ impl Failure {
     }
 
     /// Says why, and returns the exit code.
-    pub(super) fn told(&self) -> ExitCode {
-        let code = match self {
+    pub(super) fn told(self) -> ExitCode {
+        match self {
             Self::Untrue { reason, evidence } => {
-                eprintln!("error: {reason}");
+                let code = output::failed(&anyhow::Error::msg(reason), 1);
                 for checkpoint in evidence.checkpoints() {
-                    eprintln!("signed by the key of the log:\n{}", checkpoint.trim_end());
+                    output::note(&format!("signed by the key of the log:\n{}", checkpoint.trim_end()));
                 }
-                1
+                code
             }
-            Self::Unusable(error) => {
-                eprintln!("error: {error:#}");
-                2
-            }
-            Self::Unread(reason) => {
-                eprintln!("error: {reason}");
-                3
-            }
-        };
-        ExitCode::from(code)
+            Self::Unusable(error) => output::failed(&error, 2),
+            Self::Unread(reason) => output::failed(&anyhow::Error::msg(reason), 3),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! How following goes, as a caller sees it: a bar on a terminal, lines of text or JSON on standard output.
 
 use super::followed::Followed;
-use crate::cli::log::index::Bars;
+use crate::{cli::log::index::Bars, output};
 use chancery_search::{Coverage, State, Status};
 use chancery_verify::{entries, merkle::TreeHead};
 use serde_json::json;
@@ -30,7 +30,7 @@ impl Lines {
                 continue;
             }
             if self.json {
-                writeln!(io::stdout().lock(), "{}", as_json(&status))?;
+                writeln!(output::data(), "{}", as_json(&status))?;
             } else {
                 let is_told = before.is_some_and(|before| before.state == status.state);
                 self.show_text(&status, is_told)?;
@@ -51,11 +51,11 @@ impl Lines {
             State::Following if status.lag() > 0 => self.bars.show(name, *indexed, *published),
             State::Following => {
                 self.bars.finish();
-                writeln!(io::stdout().lock(), "{name}: {} indexed", entries(*indexed))?;
+                writeln!(output::data(), "{name}: {} indexed", entries(*indexed))?;
             }
             State::Failing(reason) if !is_told => {
                 self.bars.finish();
-                eprintln!("{name}: {reason}; it is tried again");
+                output::note(&format!("{name}: {reason}; it is tried again"));
             }
             // The reason is why the command ends.
             State::Failing(_) | State::Stopped(_) => {}
@@ -66,7 +66,7 @@ impl Lines {
     /// Shows what came of one pass over a log.
     pub(super) fn show_pass(&self, followed: &Followed, coverage: &Coverage) -> io::Result<()> {
         let (name, size) = (followed.name(), coverage.size);
-        let mut out = io::stdout().lock();
+        let mut out = output::data();
         if !self.json {
             return writeln!(out, "{name}: {} indexed", entries(size));
         }

@@ -4,6 +4,7 @@
 //! and each trusted key is tried on it. The key decides.
 
 use super::{evidence::Evidence, failure::Failure};
+use crate::output;
 use anyhow::{Context as _, anyhow, bail};
 use chancery_log_client::{Fetcher, LogIdentity, Protocol, ReadError, RemoteLog, Shard};
 use chancery_verify::{
@@ -172,7 +173,7 @@ async fn with_earlier_trees(log: RemoteLog, keys: &[TrustedKey], fetcher: &Fetch
     let known = log.origin().map(str::to_owned).into_iter().collect();
     let mut place = other_trees(&log, known, keys, fetcher).await?;
     for tree in &place.untrusted {
-        eprintln!("{}", untrusted(*tree));
+        output::note(&untrusted(*tree));
     }
     place.logs.push(log);
     Ok(place)

@@ -1,6 +1,6 @@
 //! The search API over an index of logs elsewhere: the same paths and answers as a server has for its own logs.
 
-use crate::{instance::search_state, listening::Listening, loopback};
+use crate::{instance::search_state, listening::Listening, loopback, output};
 use anyhow::Context as _;
 use chancery_daemon::{
     clock::SystemClock,
@@ -15,7 +15,6 @@ use chancery_verify::{
 };
 use serde_json::json;
 use std::{
-    io::{self, Write as _},
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -89,5 +88,5 @@ fn told(address: SocketAddr, is_json: bool) {
     let url = format!("http://{address}");
     let line = if is_json { json!({ "url": url }).to_string() } else { format!("answering at {url}") };
     // Nobody reads it: the server answers all the same.
-    let _ = writeln!(io::stdout().lock(), "{line}");
+    let _ = output::print(&format!("{line}\n"));
 }

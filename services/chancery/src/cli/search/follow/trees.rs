@@ -11,6 +11,7 @@ use super::{
     place::{self, Place, TrustedKey, untrusted},
     serve::Trusted,
 };
+use crate::output;
 use chancery_log_client::Fetcher;
 use std::{
     collections::BTreeSet,
@@ -51,13 +52,13 @@ impl Trees<'_> {
             }
             for log in found.logs {
                 match self.logs.add(log, None) {
-                    Ok(name) => eprintln!("note: the tree {name} has begun, and is followed"),
-                    Err(error) => eprintln!("note: a tree that has begun is not followed: {error:#}"),
+                    Ok(name) => output::note(&format!("note: the tree {name} has begun, and is followed")),
+                    Err(error) => output::note(&format!("note: a tree that has begun is not followed: {error:#}")),
                 }
             }
             for tree in found.untrusted {
                 if !self.left_out.contains(&tree) && told.insert(tree) {
-                    eprintln!("{}", untrusted(tree));
+                    output::note(&untrusted(tree));
                 }
             }
         }
@@ -85,7 +86,9 @@ impl Trees<'_> {
                 self.keys = keys;
                 self.trusted.replace(root);
             }
-            Err(error) => eprintln!("note: a tree has begun, and its key cannot be looked for: {error:#}"),
+            Err(error) => {
+                output::note(&format!("note: a tree has begun, and its key cannot be looked for: {error:#}"));
+            }
         }
     }
 }

@@ -1,0 +1,137 @@
+//! Which instance a command works on: `--data`, `--config` and `--database`, the same for every verb.
+//!
+//! Nothing is opened here but the configuration file.
+
+use crate::{configuration::Configuration, database_url};
+use anyhow::bail;
+use chancery_log::store::Location;
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+/// An instance, by its data directory or by the configuration file of its servers.
+#[derive(Debug, Args)]
+pub(super) struct InstanceArguments {
+    /// Data directory of the instance; a server may be running on it
+    #[arg(long, value_name = "DIR", default_value = "./chancery-dev", global = true)]
+    data: PathBuf,
+    /// Configuration file of the server, instead of --data: it names the data directory and the database
+    #[arg(long, value_name = "FILE", conflicts_with = "data", global = true)]
+    config: Option<PathBuf>,
+}
+
+/// As [`InstanceArguments`], for commands that work on its logs.
+#[derive(Debug, Args)]
+pub(super) struct LogsArguments {
+    #[command(flatten)]
+    instance: InstanceArguments,
+    /// Use the logs in this `PostgreSQL` database: the database of the server; to change a log, connect as its owner
+    #[arg(long, value_name = "URL", value_parser = database_url::parse)]
+    database: Option<String>,
+}
+
+/// Where an instance keeps its state.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// The data directory.
+    pub(super) data: PathBuf,
+    /// The database of the logs, if it is not a file in the data directory.
+    pub(super) database: Option<String>,
+}
+
+impl InstanceArguments {
+    /// Reads the configuration file, if one is named.
+    pub(super) fn place(&self) -> anyhow::Result<Place> {
+        let Some(file) = &self.config else {
+            return Ok(Place { data: self.data.clone(), database: None });
+        };
+        let Configuration { data, database, .. } = Configuration::load(file)?;
+        Ok(Place { data, database: database.map(|database| database.url) })
+    }
+
+    /// The data directory.
+    pub(super) fn data(&self) -> anyhow::Result<PathBuf> {
+        Ok(self.place()?.data)
+    }
+}
+
+impl LogsArguments {
+    /// Reads the configuration file, if one is named. `--database` wins: it may name another user.
+    pub(super) fn place(&self) -> anyhow::Result<Place> {
+        let Place { data, database } = self.instance.place()?;
+        Ok(Place { data, database: self.database.clone().or(database) })
+    }
+}
+
+impl Place {
+    /// The database of the logs.
+    pub(super) fn database(&self) -> Location {
+        match &self.database {
+            Some(url) => Location::Server(url.clone()),
+            None => Location::File(file(&self.data)),
+        }
+    }
+
+    /// The database of the logs, which must be there.
+    pub(super) fn existing_database(&self) -> anyhow::Result<Location> {
+        if self.database.is_none() && !file(&self.data).exists() {
+            bail!(
+                "there is no log in {}; name the database of the server with --database, or its configuration with --config",
+                self.data.display()
+            );
+        }
+        Ok(self.database())
+    }
+}
+
+fn file(data: &Path) -> PathBuf {
+    data.join("chancery.db")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+    use std::fs;
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        logs: LogsArguments,
+    }
+
+    fn place(arguments: &[&str]) -> Result<Place, String> {
+        let command =
+            Command::try_parse_from([&["chancery"], arguments].concat()).map_err(|error| error.to_string())?;
+        command.logs.place().map_err(|error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn a_configuration_file_stands_for_directory_and_database() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("chancery.toml");
+        let text = "url = \"https://sign.example.org\"\norganization = \"Example\"\ndata = \"state\"\n\
+                    database = { url = \"postgres://chancery@db.example.org/chancery\" }\n\
+                    [listen]\naddress = \"127.0.0.1:8080\"\n[ca]\nissuers = \"issuers.toml\"\n";
+        fs::write(&file, text).unwrap();
+        let config = file.to_str().unwrap();
+        let found = place(&["--config", config]).unwrap();
+        assert_eq!(found.data, directory.path().join("state"));
+        assert_eq!(found.database(), Location::Server("postgres://chancery@db.example.org/chancery".to_owned()));
+        let owner = "postgres://owner@db.example.org/chancery";
+        let found = place(&["--config", config, "--database", owner]).unwrap();
+        assert_eq!(found.database.as_deref(), Some(owner));
+        assert!(place(&["--config", config, "--data", "other"]).unwrap_err().contains("cannot be used with"));
+        assert!(place(&["--config", "missing.toml"]).unwrap_err().contains("cannot use missing.toml"));
+    }
+
+    #[test]
+    fn a_data_directory_has_its_logs_in_a_file() {
+        let found = place(&[]).unwrap();
+        assert_eq!((&*found.data, found.database.as_deref()), (Path::new("./chancery-dev"), None));
+        let directory = tempfile::tempdir().unwrap();
+        let found = place(&["--data", directory.path().to_str().unwrap()]).unwrap();
+        assert!(found.existing_database().unwrap_err().to_string().contains("there is no log in"));
+        fs::write(directory.path().join("chancery.db"), "").unwrap();
+        assert_eq!(found.existing_database().unwrap(), Location::File(directory.path().join("chancery.db")));
+    }
+}

@@ -1,0 +1,154 @@
+//! `chancery schema`: the JSON schema of what a verb prints with `--json`.
+//!
+//! `schema/documents.json` has them, beside the code that prints; tests compare them with what each verb prints. What
+//! `chancery search` prints is a server's answer, so its schema is in the description of the server.
+
+use super::reference;
+use crate::output;
+use anyhow::{Context as _, bail};
+use clap::Args;
+use serde_json::{Value, json};
+use std::process::ExitCode;
+
+/// `verbs` has the name of each verb's document, `$defs` the documents and what they have in common.
+const DOCUMENTS: &str = include_str!("schema/documents.json");
+/// The verb that prints the answers of a server.
+const SEARCH: &str = "search";
+/// The paths that it asks.
+const ANSWERS: [&str; 2] = ["/api/search", "/api/certificates"];
+const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+/// Print the JSON schema of what a verb prints with --json
+///
+/// Members may be added in later versions; a program that reads the output should ignore what it does not know. Members are
+/// removed or change their meaning only under another `version`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  chancery schema verify blob
+  chancery schema log check > log-check.schema.json
+  chancery schema --list")]
+pub(super) struct Arguments {
+    /// The verb, as it is typed
+    #[arg(value_name = "VERB", required_unless_present = "list", conflicts_with = "list")]
+    verb: Vec<String>,
+    /// List the verbs that have a schema
+    #[arg(long)]
+    list: bool,
+}
+
+pub(super) fn run(Arguments { verb, list }: &Arguments) -> anyhow::Result<ExitCode> {
+    if *list {
+        output::print(&format!("{}\n", verbs()?.join("\n")))?;
+    } else {
+        output::print_json(&schema(&verb.join(" "))?)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn documents() -> anyhow::Result<Value> {
+    serde_json::from_str(DOCUMENTS).context("this program is damaged: its JSON schemas cannot be read")
+}
+
+/// The verbs that have a schema, sorted.
+fn verbs() -> anyhow::Result<Vec<String>> {
+    let documents = documents()?;
+    let named = documents["verbs"].as_object().into_iter().flatten().map(|(verb, _)| verb.clone());
+    let mut verbs: Vec<String> = named.chain([SEARCH.to_owned()]).collect();
+    verbs.sort_unstable();
+    Ok(verbs)
+}
+
+/// The schema of a verb, with everything that it refers to.
+fn schema(verb: &str) -> anyhow::Result<Value> {
+    let title = format!("chancery {verb} --json");
+    if verb == SEARCH {
+        let server = reference::server();
+        let answers = ANSWERS.map(|path| server["paths"][path]["get"]["responses"]["200"]["content"].clone());
+        let answers = answers.map(|content| content["application/json"]["schema"].clone());
+        let document = json!({ "$schema": DIALECT, "title": title, "description": "With --all: one line for each entry.",
+            "anyOf": answers });
+        return Ok(complete(document, &server));
+    }
+    let documents = documents()?;
+    let Some(name) = documents["verbs"][verb].as_str() else {
+        bail!("`chancery {verb}` prints no JSON; these verbs do: {}", verbs()?.join(", "));
+    };
+    let document = json!({ "$schema": DIALECT, "title": title, "$ref": format!("#/$defs/{name}") });
+    Ok(complete(document, &documents))
+}
+
+/// The document with everything in `source` that it refers to, at the same places.
+fn complete(mut document: Value, source: &Value) -> Value {
+    let mut waiting = references(&document);
+    while let Some(reference) = waiting.pop() {
+        let pointer = reference.trim_start_matches('#');
+        let Some(schema) = source.pointer(pointer) else { continue };
+        if document.pointer(pointer).is_some() {
+            continue;
+        }
+        waiting.extend(references(schema));
+        let place = pointer.split('/').skip(1).fold(&mut document, |place, name| &mut place[name]);
+        *place = schema.clone();
+    }
+    document
+}
+
+/// Everything that a schema refers to.
+fn references(schema: &Value) -> Vec<String> {
+    match schema {
+        Value::Array(items) => items.iter().flat_map(references).collect(),
+        Value::Object(members) => members.iter().flat_map(|(name, member)| referred(name, member)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn referred(name: &str, member: &Value) -> Vec<String> {
+    match member {
+        Value::String(reference) if name == "$ref" => vec![reference.clone()],
+        member => references(member),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Cli;
+    use clap::{Command, CommandFactory as _};
+
+    /// The words of every verb with `--json`.
+    fn with_json(command: &Command, above: &str, found: &mut Vec<String>) {
+        for verb in command.get_subcommands() {
+            let name = format!("{above}{}", verb.get_name());
+            if verb.get_arguments().any(|argument| argument.get_id().as_str() == "json") {
+                found.push(name.clone());
+            }
+            with_json(verb, &format!("{name} "), found);
+        }
+    }
+
+    #[test]
+    fn every_verb_that_prints_json_has_a_schema_and_no_other() {
+        let mut found = Vec::new();
+        with_json(&Cli::command(), "", &mut found);
+        found.sort_unstable();
+        assert_eq!(verbs().unwrap(), found);
+        for verb in found {
+            let schema = schema(&verb).unwrap();
+            for reference in references(&schema) {
+                assert!(schema.pointer(reference.trim_start_matches('#')).is_some(), "{verb}: {reference}");
+            }
+        }
+        assert!(schema("serve").unwrap_err().to_string().contains("prints no JSON; these verbs do: artifact, "));
+    }
+
+    #[test]
+    fn every_part_is_used() {
+        let documents = documents().unwrap();
+        let used = references(&documents);
+        let verbs = documents["verbs"].as_object().unwrap();
+        for name in documents["$defs"].as_object().unwrap().keys() {
+            let is_document = verbs.values().any(|of| of.as_str() == Some(name));
+            assert!(is_document || used.contains(&format!("#/$defs/{name}")), "{name}");
+        }
+    }
+}
