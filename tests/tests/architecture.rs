@@ -158,6 +158,10 @@ fn whom_tls_trusts_is_decided_in_one_place() {
     for word in ["ServerCertVerifier", "tls_certs_only", "tls_certs_merge", "add_root_certificate", "tls_backend_"] {
         only_in(word, |path| path == "crates/outbound/src/authorities.rs");
     }
+    // Certificates that an operator names replace the system's authorities, everywhere.
+    for word in ["extra_roots", "webpki_roots", "load_native_certs"] {
+        only_in(word, |_| false);
+    }
     // No secret is sent to a server of one's own that is asked whether it is ready.
     only_in("danger_accept_invalid", |path| path == "services/chancery/src/cli/health.rs");
 }

@@ -6,8 +6,9 @@ use chancery_tests::{
     client::Signer,
     fulcio::{SIGNING_CERT_V2, key_request},
     http::Request,
-    key::Key,
+    key::{Key, sha256},
     program::{Program, Running},
+    rotation::eventually,
     stack::{chancery_binary, free_port},
 };
 use serde_json::{Value, json};
@@ -405,4 +406,42 @@ fn an_issuer_whose_certificate_signs_itself_is_used_when_it_is_named() {
         assert!(test(name).succeeds().contains(ALICE), "{name}");
         test("other").fails_with(&["certificate", "refused"]);
     }
+}
+
+#[test]
+fn the_commands_ask_a_server_whose_certificate_is_named() {
+    let (site, port) = (Site::new(), free_port());
+    let url = format!("https://localhost:{port}");
+    self_signed(site.0.path(), "authority", "");
+    self_signed(site.0.path(), "other", "");
+    let tls = "[listen.tls]\ncertificate = \"authority.crt\"\nkey = \"authority.key\"\n";
+    site.configure(&url, port, tls);
+    site.init();
+    let server = site.serve();
+    let ask = |command: &str| site.chancery(command).env("XDG_CACHE_HOME", site.path("cache"));
+    let count = format!("search --log rekor --count --url {url}");
+    eventually("the index is there", || ask(&format!("{count} --ca-file authority.crt")).run().code() == 0);
+    let root = hex::encode(sha256(&fs::read(site.path("data/tuf/1.root.json")).unwrap()));
+    let digest = format!("sha256:{}", "00".repeat(32));
+    let tuf = format!("--tuf-url {url}/tuf --tuf-root sha256:{root}");
+    // The command, its exit code with the certificate, and its exit code without.
+    for (command, code, untrusted) in [
+        (count, 0, 3),
+        (format!("artifact {digest} --url {url} --trust data/trust"), 1, 3),
+        (format!("artifact {digest} --url {url} {tuf}"), 1, 2),
+        (format!("log check --url {url} --trust data/trust"), 0, 1),
+        (format!("log checkpoint --url {url} --trust data/trust --out rekor.checkpoint"), 0, 1),
+        (format!("search follow {url} --protocol rekor-v1 --trust data/trust --database log.db --once"), 0, 3),
+        (format!("health --url {url}"), 0, 1),
+    ] {
+        for authorities in ["", "--ca-file other.crt"] {
+            let refused = ask(&format!("{command} {authorities}")).run();
+            assert_eq!(refused.code(), untrusted, "{}", refused.report());
+            refused.fails_with(&["certificate"]);
+        }
+        ask(&format!("{command} --ca-file issuers.toml")).run().fails_with(&["no certificate in it"]);
+        let trusted = ask(&format!("{command} --ca-file authority.crt")).run();
+        assert_eq!(trusted.code(), code, "{}", trusted.report());
+    }
+    stop(server);
 }

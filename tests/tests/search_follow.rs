@@ -8,6 +8,7 @@ use chancery_tests::{
     program::{Outcome, Program, Running},
     rekor::{ENTRIES, hashedrekord},
     rekor_v2,
+    rotation::{Rotated, eventually},
     search::{self, Liar, SEARCH, path, places, verify},
     stack::free_port,
 };
@@ -203,6 +204,106 @@ fn the_commands_ask_a_follower_as_they_ask_a_server() {
 }
 
 #[test]
+fn a_signer_in_a_log_that_tells_no_times_is_shown_and_nothing_is_said_of_when() {
+    let stack = Stack::start();
+    let artifact = sign(&stack, Client::Cosign3, "bundle.json");
+    let arguments = "--protocol rekor-v2 --name rekor2 --listen 127.0.0.1:0 --interval 1";
+    let mut following = follow(&stack, &stack.url(), "log.db", arguments).start();
+    let url = url(&mut following);
+    wait(&url, size(&stack, "/checkpoint"));
+    let digest = format!("sha256:{}", hex::encode(sha256(artifact.as_bytes())));
+    let signed = |json: &str| {
+        let command = stack.chancery().arg("artifact").arg(&digest).arg("--url").arg(&url).args(json);
+        command.arg("--trusted-root").arg(stack.trust("trusted_root.json")).run()
+    };
+    let text = signed("");
+    assert_eq!(text.code(), 3, "{}", text.report());
+    let shown = &text.stdout;
+    for part in ["UNDECIDED", "signed at some time by", ALICE, "is not established"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let json: Value = serde_json::from_str(&signed("--json").stdout).unwrap();
+    let signature = &json["signatures"][0];
+    assert_eq!((&json["status"], &signature["verdict"]), (&json!("undecided"), &json!("undated")), "{json}");
+    assert!(signature["time"].is_null() && signature["certificate_validity"]["not_after"].is_string(), "{json}");
+    // The server says the same.
+    let told = Request::get(&format!("{url}/api/artifacts/{digest}")).send().expect(200).json();
+    assert_eq!(told["signatures"][0]["verdict"], "undated", "{told}");
+    // A period is that of the certificate, and the answer says that the log tells no times.
+    let not_before = signature["certificate_validity"]["not_before"].as_str().unwrap();
+    for (name, found) in [("from", 1), ("to", 0)] {
+        let answer = ask(&url, &[("identity", ALICE), (name, not_before)]);
+        assert_eq!(answer["entries"].as_array().unwrap().len(), found, "{name}: {answer}");
+        assert_eq!(answer["complete_to"][0]["tells_times"], false, "{answer}");
+    }
+    // The instance itself has the time on record.
+    search::wait(&stack);
+    let own = stack.chancery().arg("artifact").arg(&digest).arg("--url").arg(stack.url());
+    let own = own.arg("--trusted-root").arg(stack.trust("trusted_root.json")).run();
+    assert!(own.succeeds().contains("by the log's record"));
+    following.terminate();
+    following.finish().succeeds();
+}
+
+#[test]
+fn a_tree_that_begins_while_its_log_is_followed_is_followed_at_once() {
+    let stack = Stack::start();
+    let key = Key::generate();
+    write(&stack, &key, 5);
+    let arguments = "--protocol rekor-v1 --listen 127.0.0.1:0 --interval 1";
+    let mut following = follow(&stack, &stack.url(), "trees.db", arguments).start();
+    let url = url(&mut following);
+    wait(&url, size(&stack, "/tlog/rekor/checkpoint"));
+    // The key of the next tree is not trusted yet: it is published now.
+    let rotated = Rotated::of(&stack, "rekor");
+    rotated.step("stage").succeeds();
+    rotated.step("activate --overlap 0s").succeeds();
+    write(&stack, &key, 7);
+    let mine = fingerprint(&key);
+    let found = || ask(&url, &[("key", &mine), ("limit", "100")]);
+    eventually("the new tree is indexed", || found()["entries"].as_array().unwrap().len() == 12);
+    let answer = ask(&url, &[("key", &mine), ("limit", "100"), ("proof", "1")]);
+    let logs: Vec<_> = answer["complete_to"].as_array().unwrap().iter().map(|log| log["log"].clone()).collect();
+    assert_eq!(logs.len(), 2, "{answer}");
+    following.terminate();
+    let ended = following.finish();
+    assert!(ended.stderr.contains("has begun, and is followed"), "{}", ended.report());
+    ended.succeeds();
+    // The next start finds both under the same names.
+    let lines = follow(&stack, &stack.url(), "trees.db", "--protocol rekor-v1 --once").run().succeeds();
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut named: Vec<&Value> = lines.iter().map(|line| &line["log"]).collect();
+    let mut logs: Vec<&Value> = logs.iter().collect();
+    named.sort_by_key(|name| name.to_string());
+    logs.sort_by_key(|name| name.to_string());
+    assert_eq!(named, logs);
+}
+
+#[test]
+fn a_tree_without_a_trusted_key_is_named_and_left_out() {
+    let stack = Stack::start();
+    let key = Key::generate();
+    write(&stack, &key, 5);
+    // Only the key of the first tree, in a file that does not change.
+    let command = stack.chancery().args("search follow").arg(stack.url()).args("--database left-out.db --json");
+    let command = command.arg("--key").arg(stack.trust("rekor.pub"));
+    let mut following = command.args("--protocol rekor-v1 --listen 127.0.0.1:0 --interval 1").start();
+    let url = url(&mut following);
+    wait(&url, size(&stack, "/tlog/rekor/checkpoint"));
+    let rotated = Rotated::of(&stack, "rekor");
+    rotated.step("stage").succeeds();
+    rotated.step("activate --overlap 0s").succeeds();
+    write(&stack, &key, 7);
+    following.wait_for("no trusted key has signed its checkpoint");
+    let answer = ask(&url, &[("key", &fingerprint(&key)), ("limit", "100")]);
+    assert_eq!(answer["entries"].as_array().unwrap().len(), 5, "{answer}");
+    following.terminate();
+    let ended = following.finish();
+    assert_eq!(ended.stderr.matches("no trusted key").count(), 1, "once: {}", ended.report());
+    ended.succeeds();
+}
+
+#[test]
 fn a_follower_that_is_killed_goes_on_where_it_was() {
     let stack = Stack::start();
     let key = Key::generate();
@@ -252,7 +353,7 @@ fn a_log_that_lies_is_found_and_nothing_of_it_is_indexed() {
         sign(&stack, Client::Cosign3, bundle);
     }
     let lies: [(&str, Lie); 3] = [
-        ("not those of its signed tree", Box::new(|answer: &mut Value| swap(answer, 0, 1))),
+        ("not those of its checkpoint", Box::new(|answer: &mut Value| swap(answer, 0, 1))),
         ("does not verify", Box::new(|answer: &mut Value| increase(answer, "tree_size"))),
         ("does not verify", Box::new(|answer: &mut Value| increase(answer, "timestamp"))),
     ];
@@ -263,6 +364,8 @@ fn a_log_that_lies_is_found_and_nothing_of_it_is_indexed() {
         });
         let outcome = follow_certificates(&stack, &liar, &format!("lies-{number}.db"));
         assert_eq!(outcome.code(), 1, "{}", outcome.report());
+        // Words for the follower of a log elsewhere, and not for its operator.
+        assert!(!outcome.written().contains("chancery log check"), "{}", outcome.report());
         outcome.fails_with(&[reason]);
     }
     // With the truth from there the same database is complete.
@@ -312,6 +415,12 @@ fn a_head_that_shrinks_is_refused() {
     is_old.store(true, Ordering::Relaxed);
     let outcome = follow_certificates(&stack, &liar, "shrinking.db");
     assert_eq!(outcome.code(), 1, "{}", outcome.report());
+    // Both checkpoints are kept.
+    let line = |text: &str| text.strip_prefix("kept: ").map(str::to_owned);
+    let kept: Vec<String> = outcome.stderr.lines().filter_map(line).collect();
+    assert_eq!(kept.len(), 2, "{}", outcome.report());
+    assert!(kept.iter().all(|path| path.starts_with("shrinking.db.") && path.ends_with(".checkpoint")), "{kept:?}");
+    assert_eq!(outcome.stderr.matches("signed by the key of the log:\n127.0.0.1/ct/dev\n").count(), 2);
     outcome.fails_with(&["has shown one of", "lags, or was put back"]);
     is_old.store(false, Ordering::Relaxed);
     assert_eq!(passed(follow_certificates(&stack, &liar, "shrinking.db"))["indexed"], after);

@@ -23,13 +23,13 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024;
 /// Characters of an error's text that are passed on.
 const MAX_REASON: usize = 300;
 
-/// Makes a client that trusts the system's authorities, and those in the PEM file `authorities`.
+/// Makes a client that trusts the certificates in the PEM file `authorities`, or else the system's authorities.
 pub(crate) fn client(authorities: Option<&Path>) -> Result<Client, SignerError> {
     let mut builder =
         chancery_outbound::client(CONNECT_DEADLINE, REQUEST_DEADLINE).pool_idle_timeout(IDLE).tcp_nodelay(true);
     if let Some(path) = authorities {
         let text = std::fs::read(path).map_err(|source| SignerError::File { path: path.to_owned(), source })?;
-        builder = chancery_outbound::trusting_also(builder, &text)
+        builder = chancery_outbound::trusting_only(builder, &text)
             .map_err(|error| refused(format_args!("{}: {error}", path.display())))?;
     }
     builder.build().map_err(|error| refused(format_args!("TLS cannot be set up: {error}")))

@@ -156,7 +156,7 @@ pub struct VaultKey {
     pub namespace: Option<String>,
     /// Sent with every request. Read again for each request, so that an agent can renew it.
     pub token: Secret,
-    /// Authorities to trust in addition to the system's, in PEM.
+    /// Certificates to trust in place of the system's authorities, in PEM.
     pub authorities: Option<PathBuf>,
 }
 

@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -76,20 +77,18 @@ impl Fetcher {
     /// # Errors
     /// [`ReadError::Tls`] if the system's authorities cannot be read.
     pub fn new(limits: Limits) -> Result<Self, ReadError> {
-        let client = chancery_outbound::client(limits.connect, limits.request).build();
-        let client = client.map_err(|error| ReadError::Tls { reason: error.to_string() })?;
-        Ok(Self { client, limits, token: None })
+        Self::trusting(limits, None)
     }
 
-    /// As [`Self::new`]; trusts the certificates of authorities in `pem` beside the system's.
+    /// The same. The certificates in this file, in PEM, are trusted in place of the system's authorities.
     ///
     /// # Errors
-    /// [`ReadError::Tls`] if the certificates cannot be used.
-    pub fn trusting_also(limits: Limits, pem: &[u8]) -> Result<Self, ReadError> {
-        let builder = chancery_outbound::client(limits.connect, limits.request);
-        let builder = chancery_outbound::trusting_also(builder, pem);
-        let builder = builder.map_err(|error| ReadError::Tls { reason: error.to_string() })?;
-        let client = builder.build().map_err(|error| ReadError::Tls { reason: error.to_string() })?;
+    /// [`ReadError::Tls`] if the file cannot be read, or a certificate in it cannot be used.
+    pub fn trusting(limits: Limits, authorities: Option<&Path>) -> Result<Self, ReadError> {
+        let client = chancery_outbound::client(limits.connect, limits.request);
+        let client = chancery_outbound::trusting_file(client, authorities)
+            .map_err(|error| ReadError::Tls { reason: error.to_string() })?;
+        let client = client.build().map_err(|error| ReadError::Tls { reason: error.to_string() })?;
         Ok(Self { client, limits, token: None })
     }
 

@@ -41,6 +41,13 @@ impl Protocol {
         matches!(self, Self::Rfc6962 | Self::StaticCt)
     }
 
+    /// Whether it tells when an entry was logged. Leaves of certificate logs say so, and the API of Rekor v1 does. In tiles of
+    /// Rekor v2 nothing does.
+    #[must_use]
+    pub const fn tells_times(self) -> bool {
+        !matches!(self, Self::RekorV2)
+    }
+
     /// The form of the checkpoints of a log whose checkpoints begin with `origin`.
     ///
     /// # Errors

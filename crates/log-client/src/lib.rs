@@ -19,7 +19,7 @@
 //! Each module uses only those that come before it.
 //!
 //! 1. `error`: why a log cannot be read. `identity`: what a log is known by. `answer`: what is read.
-//! 2. `fetch`: the only file that makes requests.
+//! 2. [`json`]: answers in JSON, parsed. `fetch`: the only file that makes requests.
 //! 3. `tiles`, `rekor_v1`, `rfc6962`: the protocols.
 //! 4. `log`: a log of any of them.
 
@@ -27,6 +27,7 @@ mod answer;
 mod error;
 mod fetch;
 mod identity;
+pub mod json;
 mod log;
 mod rekor_v1;
 mod rfc6962;

@@ -8,13 +8,11 @@ use crate::answer::{RemoteEntry, Shard};
 use crate::error::ReadError;
 use crate::fetch::Fetcher;
 use crate::identity::Protocol;
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use crate::json::rekor_v1 as json;
 use bytes::Bytes;
 use chancery_verify::Hash;
 use chancery_verify::merkle;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 /// Entries that Rekor answers with at most.
@@ -38,57 +36,6 @@ struct Place {
     first_index: u64,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct LogInfo {
-    #[serde(default)]
-    inactive_shards: Option<Vec<TreeInfo>>,
-    #[serde(flatten)]
-    active: TreeInfo,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct TreeInfo {
-    signed_tree_head: String,
-    #[serde(rename = "treeID")]
-    tree_id: String,
-    tree_size: u64,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Entry {
-    body: String,
-    integrated_time: i64,
-    log_index: u64,
-    #[serde(default)]
-    verification: Option<Verification>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Verification {
-    #[serde(default)]
-    inclusion_proof: Option<InclusionProof>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct InclusionProof {
-    hashes: Vec<String>,
-    tree_size: u64,
-}
-
-#[derive(Deserialize)]
-struct ConsistencyProof {
-    #[serde(default)]
-    hashes: Option<Vec<String>>,
-}
-
-/// Entries by their ids.
-type Entries = BTreeMap<String, Entry>;
-
 impl RekorV1 {
     pub(crate) fn new(base: String, fetcher: Fetcher) -> Self {
         Self { base, fetcher, place: Mutex::new(None) }
@@ -107,22 +54,7 @@ impl RekorV1 {
     pub(crate) async fn shards(&self) -> Result<(String, Vec<Shard>), ReadError> {
         let url = format!("{}/api/v1/log", self.base);
         let read = self.fetcher.limited(MAX_PROOF_BYTES).get(&url).await?;
-        let LogInfo { inactive_shards, active } = parse(&url, read)?;
-        let trees = inactive_shards.into_iter().flatten().map(|tree| (tree, false)).chain([(active, true)]);
-        let (mut shards, mut first_index) = (Vec::new(), 0_u64);
-        for (TreeInfo { signed_tree_head, tree_id, tree_size }, is_active) in trees {
-            let wrong = |reason| ReadError::Malformed { url: url.clone(), reason };
-            let tree_id = tree_id.parse::<i64>().map_err(|_| wrong("a tree id is not a number"))?;
-            shards.push(Shard {
-                tree_id,
-                size: tree_size,
-                first_index,
-                is_active,
-                unverified_checkpoint: signed_tree_head,
-            });
-            let next = first_index.checked_add(tree_size);
-            first_index = next.ok_or_else(|| wrong("the trees have too many entries"))?;
-        }
+        let shards = json::shards(&url, &present(&url, read)?)?;
         Ok((url, shards))
     }
 
@@ -141,19 +73,10 @@ impl RekorV1 {
         let bodies = indices.chunks(PER_REQUEST).map(|chunk| format!(r#"{{"logIndexes":{chunk:?}}}"#)).collect();
         let mut found = HashMap::new();
         for read in self.fetcher.post_all(&url, bodies).await? {
-            let answer: Vec<Entries> = parse(&url, read)?;
-            for (id, entry) in answer.into_iter().flatten() {
-                if !is_of_tree(&id, place.tree_id) {
-                    return Err(ReadError::Malformed { url, reason: "an entry is of another tree" });
-                }
-                found.insert(entry.log_index, entry);
-            }
+            found.extend(json::entries(&url, &present(&url, read)?, place.tree_id)?);
         }
-        let mut entries = Vec::with_capacity(indices.len());
-        for index in indices {
-            let Some(entry) = found.remove(&index) else { break };
-            entries.push(opened(&url, &entry)?);
-        }
+        // They may come in any order, and there may be fewer.
+        let entries: Vec<RemoteEntry> = indices.iter().map_while(|index| found.remove(index)).collect();
         if entries.is_empty() {
             return Err(ReadError::Malformed { url, reason: "an entry below its tree size is missing" });
         }
@@ -169,17 +92,11 @@ impl RekorV1 {
     ) -> Result<Vec<Hash>, ReadError> {
         let place = self.place(origin).await?;
         let url = format!("{}/api/v1/log/entries?logIndex={}", self.base, index.saturating_add(place.first_index));
-        let entries: Entries = parse(&url, self.fetcher.get(&url).await?)?;
-        let wrong = |reason| ReadError::Malformed { url: url.clone(), reason };
-        let (id, entry) = entries.into_iter().next().ok_or_else(|| wrong("it has no entry"))?;
-        if !is_of_tree(&id, place.tree_id) {
-            return Err(wrong("the entry is of another tree"));
-        }
-        let proof = entry.verification.and_then(|verification| verification.inclusion_proof);
-        let InclusionProof { hashes, tree_size: later } = proof.ok_or_else(|| wrong("the entry has no proof"))?;
-        let inclusion = decoded(&url, &hashes)?;
+        let read = present(&url, self.fetcher.get(&url).await?)?;
+        let (inclusion, later) = json::inclusion(&url, &read, place.tree_id)?;
         if later < size {
-            return Err(wrong("its proof is to a smaller tree than it has shown"));
+            let reason = "its proof is to a smaller tree than it has shown";
+            return Err(ReadError::Malformed { url, reason });
         }
         let consistency = if later == size || size.is_power_of_two() {
             Vec::new()
@@ -200,8 +117,7 @@ impl RekorV1 {
         let Place { tree_id, .. } = self.place(origin).await?;
         let url = format!("{}/api/v1/log/proof?firstSize={old}&lastSize={new}&treeID={tree_id}", self.base);
         let read = self.fetcher.limited(MAX_PROOF_BYTES).get(&url).await?;
-        let ConsistencyProof { hashes } = parse(&url, read)?;
-        decoded(&url, &hashes.unwrap_or_default())
+        json::consistency(&url, &present(&url, read)?)
     }
 
     /// The index of a leaf in the tree.
@@ -210,9 +126,8 @@ impl RekorV1 {
         let url = self.retrieve_url();
         let body = format!(r#"{{"entryUUIDs":["{:016x}{}"]}}"#, place.tree_id, hex::encode(leaf_hash));
         let Some(read) = self.fetcher.post(&url, &body).await? else { return Ok(None) };
-        let answer: Vec<Entries> = parse(&url, Some(read))?;
-        let found = answer.into_iter().flatten().find(|(id, _)| is_of_tree(id, place.tree_id));
-        Ok(found.and_then(|(_, entry)| entry.log_index.checked_sub(place.first_index)))
+        let index = json::index(&url, &read, place.tree_id)?;
+        Ok(index.and_then(|index| index.checked_sub(place.first_index)))
     }
 
     /// Where the tree is among the others. Its first entry stays where it is, however many trees come later.
@@ -238,10 +153,8 @@ impl RekorV1 {
     }
 }
 
-fn parse<T: DeserializeOwned>(url: &str, read: Option<Bytes>) -> Result<T, ReadError> {
-    let missing = || ReadError::Missing { url: url.to_owned(), protocol: Protocol::RekorV1.name() };
-    let malformed = |_| ReadError::Malformed { url: url.to_owned(), reason: "it is not the JSON that is expected" };
-    serde_json::from_slice(&read.ok_or_else(missing)?).map_err(malformed)
+fn present(url: &str, read: Option<Bytes>) -> Result<Bytes, ReadError> {
+    read.ok_or_else(|| ReadError::Missing { url: url.to_owned(), protocol: Protocol::RekorV1.name() })
 }
 
 /// The number of a tree, from the first line of its checkpoints.
@@ -259,43 +172,9 @@ fn find<'a>(url: &str, shards: &'a [Shard], origin: Option<&str>) -> Result<&'a 
     found.ok_or_else(|| ReadError::Malformed { url: url.to_owned(), reason })
 }
 
-/// Whether an entry id is of this tree. One that does not name a tree may be of any.
-fn is_of_tree(id: &str, tree_id: i64) -> bool {
-    match id.len() {
-        80 => id.get(..16).and_then(|tree| i64::from_str_radix(tree, 16).ok()) == Some(tree_id),
-        _ => true,
-    }
-}
-
-fn opened(url: &str, entry: &Entry) -> Result<RemoteEntry, ReadError> {
-    let malformed = |_| ReadError::Malformed { url: url.to_owned(), reason: "the body of an entry is not base64" };
-    Ok(RemoteEntry {
-        leaf: STANDARD.decode(&entry.body).map_err(malformed)?.into(),
-        extra: Bytes::new(),
-        timestamp_ms: entry.integrated_time.checked_mul(1000),
-    })
-}
-
-fn decoded(url: &str, hashes: &[String]) -> Result<Vec<Hash>, ReadError> {
-    let hash = |text: &String| hex::decode(text).ok().and_then(|hash| Hash::try_from(hash).ok());
-    let malformed = || ReadError::Malformed { url: url.to_owned(), reason: "a hash of the proof is malformed" };
-    hashes.iter().map(hash).collect::<Option<_>>().ok_or_else(malformed)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_entry_id_of_eighty_digits_names_its_tree() {
-        let leaf = "a".repeat(64);
-        assert!(is_of_tree(&format!("{:016x}{leaf}", 5), 5));
-        assert!(!is_of_tree(&format!("{:016x}{leaf}", 5), 6));
-        assert!(!is_of_tree(&format!("{}{leaf}", "z".repeat(16)), 6));
-        assert!(is_of_tree(&leaf, 6));
-        // Not at a boundary of a character.
-        assert!(!is_of_tree(&format!("{}{}", "ä".repeat(39), "bb"), 6));
-    }
 
     #[test]
     fn a_tree_is_found_by_its_number_and_else_the_active_one() {

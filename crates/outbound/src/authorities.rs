@@ -1,5 +1,8 @@
 //! TLS to servers without a certificate of a public authority: the operator configures certificates for them.
 //!
+//! Configured certificates replace the system's authorities, as curl's `--cacert` does. That is the one rule for every setting
+//! and option that names certificates; the manual has it in `operate/own-servers.md`.
+//!
 //! A configured certificate is an authority for others, and is also trusted for its own names. `openssl req -x509`
 //! makes one certificate that is both authority (`CA:TRUE`) and server. curl, Go and libpq accept it if it is
 //! configured, but webpki alone does not (`CaUsedAsEndEntity`). So the chain is verified first. If that fails and the
@@ -14,7 +17,6 @@ use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
-use rustls_platform_verifier::Verifier;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
@@ -78,13 +80,6 @@ pub fn trusting_only(builder: ClientBuilder, pem: &[u8]) -> Result<ClientBuilder
         roots.add(certificate.clone())?;
     }
     let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build()?;
-    with(builder, provider, Named { chains, named })
-}
-
-/// Trusts the certificates in `pem` as well as the system's authorities.
-pub fn trusting_also(builder: ClientBuilder, pem: &[u8]) -> Result<ClientBuilder, AuthoritiesError> {
-    let (named, provider) = (read(pem)?, Arc::new(aws_lc_rs::default_provider()));
-    let chains = Arc::new(Verifier::new_with_extra_roots(named.clone(), Arc::clone(&provider))?);
     with(builder, provider, Named { chains, named })
 }
 

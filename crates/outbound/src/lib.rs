@@ -2,11 +2,11 @@
 //!
 //! The operator's settings choose the host: no answer and no environment variable can choose another one. The caller
 //! writes the request, judges the answer and limits its size. Whose certificates count is the system's matter, unless the
-//! operator names others: [`trusting_file`], [`trusting_only`] and [`trusting_also`].
+//! operator names others. Those count then, and the system's do not: [`trusting_file`] and [`trusting_only`].
 
 mod authorities;
 
-pub use authorities::{AuthoritiesError, check_file, trusting_also, trusting_file, trusting_only};
+pub use authorities::{AuthoritiesError, check_file, trusting_file, trusting_only};
 
 use chancery_address::BaseUrl;
 use reqwest::{Client, ClientBuilder, redirect};

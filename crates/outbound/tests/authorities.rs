@@ -2,11 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
-use chancery_outbound::{AuthoritiesError, check_file, client, trusting_also, trusting_file, trusting_only};
+use chancery_outbound::{AuthoritiesError, check_file, client, trusting_file, trusting_only};
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, date_time_ymd,
 };
-use reqwest::ClientBuilder;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +14,6 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::{ALL_VERSIONS, ServerConfig, SupportedProtocolVersion, crypto, version};
-
-type Way = fn(ClientBuilder, &[u8]) -> Result<ClientBuilder, AuthoritiesError>;
-
-/// Both ways to name certificates.
-const WAYS: [Way; 2] = [trusting_only, trusting_also];
 
 /// What `openssl req -x509` makes for `localhost`: authority and server in one.
 fn both_in_one() -> CertificateParams {
@@ -59,9 +53,9 @@ async fn serve(certificate: &Certificate, key: &KeyPair, versions: &[&'static Su
 }
 
 /// Asks, trusting the certificates in `pem`; the error with its causes.
-async fn ask(url: &str, pem: &str, way: usize) -> Result<(), String> {
+async fn ask(url: &str, pem: &str) -> Result<(), String> {
     let deadline = Duration::from_secs(10);
-    let client = WAYS[way](client(deadline, deadline), pem.as_bytes()).unwrap().build().unwrap();
+    let client = trusting_only(client(deadline, deadline), pem.as_bytes()).unwrap().build().unwrap();
     let Err(error) = client.get(url).send().await else { return Ok(()) };
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(&error);
@@ -72,14 +66,11 @@ async fn ask(url: &str, pem: &str, way: usize) -> Result<(), String> {
     Err(text)
 }
 
-/// Serves with a certificate of these parameters and asks for `host`, naming that certificate; the same error for both ways.
+/// Serves with a certificate of these parameters and asks for `host`, naming that certificate.
 async fn ask_named(parameters: &CertificateParams, host: &str) -> Result<(), String> {
     let (certificate, key) = self_signed(parameters);
     let port = serve(&certificate, &key, ALL_VERSIONS).await;
-    let url = format!("https://{host}:{port}/");
-    let only = ask(&url, &certificate.pem(), 0).await;
-    assert_eq!(ask(&url, &certificate.pem(), 1).await.is_ok(), only.is_ok());
-    only
+    ask(&format!("https://{host}:{port}/"), &certificate.pem()).await
 }
 
 #[tokio::test]
@@ -88,18 +79,16 @@ async fn a_named_certificate_is_trusted_for_its_names_as_it_stands() {
         let (certificate, key) = self_signed(&both_in_one());
         let port = serve(&certificate, &key, versions).await;
         let (other, _) = self_signed(&both_in_one());
-        for way in 0..WAYS.len() {
-            let url = format!("https://localhost:{port}/");
-            let bundle = format!("{}{}", other.pem(), certificate.pem());
-            for pem in [certificate.pem(), bundle] {
-                assert_eq!(ask(&url, &pem, way).await, Ok(()), "{way}");
-            }
-            // Of the same name and made alike, and still another one.
-            let refused = ask(&url, &other.pem(), way).await.unwrap_err();
-            assert!(refused.contains("certificate"), "{refused}");
-            let elsewhere = ask(&format!("https://127.0.0.1:{port}/"), &certificate.pem(), way).await.unwrap_err();
-            assert!(elsewhere.contains("not valid for name"), "{elsewhere}");
+        let url = format!("https://localhost:{port}/");
+        let bundle = format!("{}{}", other.pem(), certificate.pem());
+        for pem in [certificate.pem(), bundle] {
+            assert_eq!(ask(&url, &pem).await, Ok(()));
         }
+        // Of the same name and made alike, and still another one.
+        let refused = ask(&url, &other.pem()).await.unwrap_err();
+        assert!(refused.contains("certificate"), "{refused}");
+        let elsewhere = ask(&format!("https://127.0.0.1:{port}/"), &certificate.pem()).await.unwrap_err();
+        assert!(elsewhere.contains("not valid for name"), "{elsewhere}");
     }
     let mut server = both_in_one();
     server.is_ca = IsCa::ExplicitNoCa;
@@ -167,23 +156,19 @@ async fn a_named_authority_is_one_for_others_and_a_named_server_needs_none() {
     let port = serve(&leaf, &key, ALL_VERSIONS).await;
     let url = format!("https://localhost:{port}/");
     let (stranger, _) = self_signed(&both_in_one());
-    for way in 0..WAYS.len() {
-        assert_eq!(ask(&url, &root.pem(), way).await, Ok(()));
-        assert_eq!(ask(&url, &leaf.pem(), way).await, Ok(()), "named itself, without its authority");
-        assert!(ask(&url, &stranger.pem(), way).await.is_err());
-    }
+    assert_eq!(ask(&url, &root.pem()).await, Ok(()));
+    assert_eq!(ask(&url, &leaf.pem()).await, Ok(()), "named itself, without its authority");
+    assert!(ask(&url, &stranger.pem()).await.is_err());
 }
 
 #[test]
 fn a_file_without_a_usable_certificate_is_refused() {
     let deadline = Duration::from_secs(1);
-    for way in WAYS {
-        let refused = |pem: &str| way(client(deadline, deadline), pem.as_bytes()).unwrap_err();
-        for empty in ["", "text", &KeyPair::generate().unwrap().serialize_pem()] {
-            assert!(matches!(refused(empty), AuthoritiesError::Empty), "{empty}");
-        }
-        assert!(matches!(refused("-----BEGIN CERTIFICATE-----\nx"), AuthoritiesError::Pem(_)));
-        let nonsense = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-        assert!(matches!(refused(nonsense), AuthoritiesError::Certificate(_)));
+    let refused = |pem: &str| trusting_only(client(deadline, deadline), pem.as_bytes()).unwrap_err();
+    for empty in ["", "text", &KeyPair::generate().unwrap().serialize_pem()] {
+        assert!(matches!(refused(empty), AuthoritiesError::Empty), "{empty}");
     }
+    assert!(matches!(refused("-----BEGIN CERTIFICATE-----\nx"), AuthoritiesError::Pem(_)));
+    let nonsense = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    assert!(matches!(refused(nonsense), AuthoritiesError::Certificate(_)));
 }

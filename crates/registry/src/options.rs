@@ -17,7 +17,7 @@ pub struct Options {
     pub concurrency: usize,
     /// Registries (`HOST` or `HOST:PORT`) that are used without TLS, in addition to those on this machine.
     pub plain_hosts: Vec<String>,
-    /// Certificates (PEM) that are trusted in addition to those of the system.
+    /// Certificates (PEM) that are trusted, in place of the system's authorities.
     pub authorities: Option<Vec<u8>>,
     /// Sources of credentials.
     pub credentials: Locations,

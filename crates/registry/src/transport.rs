@@ -173,7 +173,7 @@ fn build(options: &Options, guard: Option<Reach>) -> Result<Client, Error> {
         Error::new(ErrorKind::Unavailable, "TLS", format_args!("cannot be set up: {error}"))
     };
     if let Some(authorities) = &options.authorities {
-        builder = chancery_outbound::trusting_also(builder, authorities).map_err(|error| refuse(&error))?;
+        builder = chancery_outbound::trusting_only(builder, authorities).map_err(|error| refuse(&error))?;
     }
     builder.build().map_err(|error| refuse(&error))
 }

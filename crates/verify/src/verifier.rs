@@ -88,7 +88,7 @@ pub use found::{FoundEntry, FoundPromise};
 pub use heads::VerifiedHead;
 pub use issued::{IssuedEntry, VerifiedIssued};
 pub use judge::{AnySigner, Judge};
-pub use logged::{Attribution, VerifiedLogged};
+pub use logged::{Attribution, Undated, VerifiedLogged};
 pub use options::{Options, Thresholds, Unknown};
 pub use scts::{VerifiedLeaf, VerifiedSct};
 pub use signer_key::SignerKey;

@@ -9,7 +9,7 @@ use chancery_verify::bundle::{Bundle, TransparencyLogEntry};
 use chancery_verify::merkle::{TreeHead, leaf_hash};
 use chancery_verify::rekor::logged::DigestOf;
 use chancery_verify::trust_root::TrustRoot;
-use chancery_verify::verifier::{FoundEntry, FoundPromise, Options, Signer, VerifiedLogged, Verifier};
+use chancery_verify::verifier::{FoundEntry, FoundPromise, Options, Signer, Undated, VerifiedLogged, Verifier};
 use chancery_verify::{HashAlgorithm, Refusal, Timestamp};
 use made::{ARTIFACT, HOST_V1, HOST_V2, IDENTITY, Key, NOW, Spec, T, World, document};
 use serde_json::Value;
@@ -61,7 +61,28 @@ fn an_entry_proves_its_signer_its_digest_and_with_a_promise_its_time() {
     let verified = verifier.verify_logged(&stated, NOW).unwrap();
     assert_eq!((identity(&verified).as_str(), verified.time), (IDENTITY, None));
     assert_eq!(verified.entry.log_index, Some(2));
-    assert_eq!(code(&verifier.verify_logged(&entry_v2(&world), NOW)), "time.none");
+    assert_eq!(verified.signatures[0].as_ref().unwrap().undated, None);
+}
+
+#[test]
+fn a_signature_without_any_time_is_undated_and_its_certificate_is_checked_when_it_was_issued() {
+    let world = World::new(Spec::default());
+    let verified = verifier(&world).verify_logged(&entry_v2(&world), NOW).unwrap();
+    let attribution = verified.signatures[0].as_ref().unwrap();
+    let [not_before, not_after] = [T - 300, T + 300].map(Timestamp::from_seconds);
+    assert_eq!(attribution.undated, Some(Undated { not_before, not_after }));
+    let json = serde_json::to_value(attribution.undated).unwrap();
+    assert_eq!(json["not_before"], not_before.rfc3339_millis());
+    assert!(attribution.is_verified());
+    assert_eq!((identity(&verified).as_str(), &verified.time), (IDENTITY, &None));
+    // Long after the certificate has expired it is the same: nothing says that it was used in time.
+    let later = Timestamp::from_seconds(T + 50_000);
+    assert_eq!(code(&verifier(&world).verify_logged(&entry_v2(&world), later)), "accepted");
+    // A certificate that is not valid yet, or whose authority was not yet valid when it was issued.
+    let early = Timestamp::from_seconds(T - 301);
+    assert_eq!(code(&verifier(&world).verify_logged(&entry_v2(&world), early)), "time.future");
+    let young = World::new(Spec { intermediate: (T - 200, T + 100_000), ..Spec::default() });
+    assert_eq!(code(&verifier(&young).verify_logged(&entry_v2(&young), NOW)), "chain.expired");
 }
 
 #[test]
@@ -150,7 +171,7 @@ fn what_is_changed_in_an_entry_is_refused() {
             &|entry| {
                 (entry.promise, entry.integrated_time) = (None, None);
             },
-            "time.none",
+            "accepted",
         ),
         (
             &|entry| {

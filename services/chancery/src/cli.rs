@@ -4,6 +4,7 @@
 //! to standard error.
 
 mod artifact;
+mod authorities;
 mod completions;
 mod config;
 mod conformance;

@@ -2,10 +2,11 @@
 //!
 //! Answers are limited in time and size. No redirect is followed. A URL may have a secret in it, so no error shows one.
 
-use chancery_outbound::{AuthoritiesError, trusting_also};
+use chancery_outbound::{AuthoritiesError, trusting_file};
 use chancery_verify::witness;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode};
+use std::path::Path;
 use std::time::Duration;
 use url::Url;
 
@@ -44,17 +45,13 @@ impl HttpClient {
     /// The usual time limit for a whole answer.
     pub const DEADLINE: Duration = Duration::from_secs(10);
 
-    /// Makes a client that trusts the system's authorities, and those in `authorities` (PEM), and waits for an answer as long as
-    /// `deadline`.
+    /// Makes a client that trusts the certificates in the file `authorities` (PEM), or else the system's authorities, and waits
+    /// for an answer as long as `deadline`.
     ///
     /// # Errors
     /// The certificates cannot be used, or the system's cannot be read.
-    pub fn new(authorities: Option<&[u8]>, deadline: Duration) -> Result<Self, ClientError> {
-        let builder = chancery_outbound::client(CONNECT, deadline);
-        let builder = match authorities {
-            None => builder,
-            Some(pem) => trusting_also(builder, pem)?,
-        };
+    pub fn new(authorities: Option<&Path>, deadline: Duration) -> Result<Self, ClientError> {
+        let builder = trusting_file(chancery_outbound::client(CONNECT, deadline), authorities)?;
         Ok(Self { client: builder.build()? })
     }
 

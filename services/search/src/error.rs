@@ -35,7 +35,7 @@ pub enum Error {
     /// What was indexed is not what the log has published.
     #[error(
         "the {size} entries that were read from the log {log} are not those of its checkpoint ({rejection}): the log was changed or \
-         forked. Check it with chancery log check; if it is whole, build the index again: chancery search rebuild"
+         forked. {advice}"
     )]
     Mismatch {
         /// Name of the log.
@@ -44,6 +44,8 @@ pub enum Error {
         size: u64,
         /// Why they are not.
         rejection: Rejection,
+        /// What to do, by [`Source::advice`](crate::Source::advice).
+        advice: &'static str,
     },
     /// The stored index is damaged.
     #[error(transparent)]

@@ -369,5 +369,6 @@ pub(crate) async fn verify(source: &dyn Source, tree: &TreeHead, head: &SourceHe
     };
     let published = TreeHead { size: head.size, root: head.root };
     let verified = merkle::verify_consistency(tree, &published, &proof);
-    verified.map_err(|rejection| Error::Mismatch { log: source.name(), size: tree.size, rejection })
+    let (log, size, advice) = (source.name(), tree.size, source.advice());
+    verified.map_err(|rejection| Error::Mismatch { log, size, rejection, advice })
 }

@@ -51,6 +51,16 @@ impl Condition {
     }
 }
 
+/// When a log took an entry, as far as that can be said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Logged {
+    /// By the log's record.
+    At(Timestamp),
+    /// The log does not tell. Bounds are the first and the last moment at which a certificate in the entry is valid; `None`
+    /// without certificates.
+    Untold(Option<(Timestamp, Timestamp)>),
+}
+
 /// A query. Without conditions every entry is an answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Query {
@@ -115,15 +125,21 @@ impl Query {
         Ok(query)
     }
 
-    /// Whether an entry with these terms, which the log took at `time`, is an answer. An entry without a time cannot be said
-    /// to be of a period.
-    pub(crate) fn is_met_by(&self, terms: &[Term], time: Option<Timestamp>) -> bool {
-        let is_in_time = match (self.from, self.until, time) {
-            (None, None, _) => true,
-            (_, _, None) => false,
-            (from, until, Some(time)) => from.is_none_or(|from| from <= time) && until.is_none_or(|until| time < until),
+    /// Whether an entry with these terms is an answer. One whose time is not told may be of any period. It is left out only if
+    /// its certificates were not valid in the period: it is the signing that is asked for, and that a certificate was used
+    /// within its validity is not established. The answer shows no time for it.
+    pub(crate) fn is_met_by(&self, terms: &[Term], logged: Logged) -> bool {
+        let is_in_time = match logged {
+            Logged::At(time) => self.overlaps(time, time),
+            Logged::Untold(Some((first, last))) => self.overlaps(first, last),
+            Logged::Untold(None) => true,
         };
         is_in_time && self.conditions.iter().all(|condition| condition.holds(terms))
+    }
+
+    /// Whether a period, its last moment included, has a moment in common with the period that is asked for.
+    fn overlaps(&self, first: Timestamp, last: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= last) && self.until.is_none_or(|until| first < until)
     }
 
     /// Names everything that decides which entries are answers. The order is in a cursor by itself.
@@ -200,6 +216,22 @@ mod tests {
         }
         let many = "ref=1&".repeat(MAX_VALUES + 1);
         assert_eq!(read(&many).unwrap_err().parameter, "ref");
+    }
+
+    #[test]
+    fn an_entry_without_a_time_is_left_out_only_if_its_certificate_was_not_valid_in_the_period() {
+        let day = |day: u64| Timestamp::from_seconds(1_795_219_200 + day * 86_400);
+        let met = |query: &str, logged| read(query).unwrap().is_met_by(&[], logged);
+        // 2026-11-21 is day 0.
+        let period = "from=2026-11-22&to=2026-11-23";
+        for (first, last, is_met) in [(0, 0, false), (0, 1, true), (1, 2, true), (2, 3, true), (3, 3, false)] {
+            assert_eq!(met(period, Logged::Untold(Some((day(first), day(last))))), is_met, "{first} {last}");
+            assert!(met("", Logged::Untold(Some((day(first), day(last))))));
+        }
+        assert!(met(period, Logged::Untold(None)));
+        assert!(met("", Logged::Untold(None)) && met("", Logged::At(day(0))));
+        assert!(met(period, Logged::At(day(1))) && met(period, Logged::At(day(2))));
+        assert!(!met(period, Logged::At(day(0))) && !met(period, Logged::At(day(3))));
     }
 
     #[test]

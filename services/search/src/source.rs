@@ -79,6 +79,16 @@ pub trait Source: Send + Sync {
     /// What its entries are.
     fn kind(&self) -> LogKind;
 
+    /// Whether it tells when it took its entries. If not, no entry has a [`SourceEntry::timestamp_ms`].
+    fn tells_times(&self) -> bool {
+        true
+    }
+
+    /// What to do if its entries are not those of its checkpoint: a sentence without its full stop.
+    fn advice(&self) -> &'static str {
+        "Check it with chancery log check; if it is whole, build the index again: chancery search rebuild"
+    }
+
     /// The newest tree head that it shows.
     fn head(&self) -> Answer<'_, SourceHead>;
 

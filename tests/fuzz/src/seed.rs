@@ -1,6 +1,6 @@
 //! Writes the seed corpus: one directory per target below the directory that is named.
 
-use chancery_fuzz::{cases, kinds, registry, repository, seeds, targets, terms, tokens};
+use chancery_fuzz::{cases, kinds, logs, registry, repository, seeds, targets, terms, tokens};
 use std::{env, fs, path::PathBuf};
 
 fn main() {
@@ -11,8 +11,9 @@ fn main() {
     let tokens = tokens::ALL.map(|(name, _)| (name, tokens::seeds(name)));
     let metadata = repository::ALL.map(|(name, _)| (name, repository::seeds(name)));
     let registry = registry::ALL.map(|(name, _)| (name, registry::seeds(name)));
+    let logs = logs::ALL.map(|(name, _)| (name, logs::seeds(name)));
     let cases = cases::ALL.map(|(name, _)| (name, cases::seeds(name)));
-    let foreign = tokens.into_iter().chain(metadata).chain(registry).chain(cases);
+    let foreign = tokens.into_iter().chain(metadata).chain(registry).chain(logs).chain(cases);
     for (name, seeds) in verify.into_iter().chain(terms).chain(kinds).chain(foreign) {
         let target = directory.join(name);
         fs::create_dir_all(&target).expect("the directory can be made");

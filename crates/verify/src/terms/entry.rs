@@ -6,7 +6,7 @@ use super::set::{Omissions, Terms};
 use super::signer::{EntrySigner, Signer};
 use super::summary::{Summary, bounded, listed};
 use super::term::Term;
-use crate::{Hash, Rejection};
+use crate::{Hash, Rejection, Timestamp};
 
 /// A parsed entry. Its signatures are not verified, and its certificates neither: an entry is found by what it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +123,14 @@ impl Entry {
             Some(attestation) => terms.and(attestation.terms()),
             None => terms,
         }
+    }
+
+    /// From the first to the last moment at which a certificate in the entry is valid, by the certificates' own word. `None`
+    /// without certificates.
+    #[must_use]
+    pub fn validity(&self) -> Option<(Timestamp, Timestamp)> {
+        let periods = self.signers.iter().filter_map(Signer::validity);
+        periods.reduce(|(first, last), (earlier, later)| (first.min(earlier), last.max(later)))
     }
 
     /// The summary.

@@ -32,6 +32,7 @@ pub(super) struct Signer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Certificate {
     serial: Term,
+    /// First and last moment.
     validity: Option<(Timestamp, Timestamp)>,
     subject: Option<String>,
     names: Vec<SubjectName>,
@@ -160,6 +161,11 @@ impl Signer {
 
     fn subject_names(&self) -> &[SubjectName] {
         self.certificate.as_ref().map_or(&[], |certificate| certificate.names.as_slice())
+    }
+
+    /// First and last moment of the certificate, by its own word.
+    pub(super) fn validity(&self) -> Option<(Timestamp, Timestamp)> {
+        self.certificate.as_ref().and_then(|certificate| certificate.validity)
     }
 
     /// The signer in a list of results.

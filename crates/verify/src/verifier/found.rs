@@ -44,8 +44,9 @@ pub struct FoundPromise<'a> {
 
 impl Verifier {
     /// Checks what an entry proves by itself, with the steps of [`Self::verify_logged`]. Its log is the one that signed
-    /// the checkpoint. Without a promise, certificates are checked at the recorded time. With the payload of an envelope,
-    /// the signatures over it are checked.
+    /// the checkpoint. Without a promise, certificates are checked at the recorded time; if none is recorded, the
+    /// signature is [undated](crate::verifier::Attribution::undated). With the payload of an envelope, the signatures over
+    /// it are checked.
     ///
     /// # Errors
     /// [`Rejection::LogUnknown`] if no log of the trust root signed the checkpoint, the errors of

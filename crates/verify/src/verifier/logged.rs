@@ -12,7 +12,9 @@
 //! envelope. With the payload that a log may keep beside it, the signature is verified ([`Attribution::over_payload`]).
 //! Without it only the signer is established, and that the log has taken the entry, which logs do after they have checked
 //! the signature. An entry without a promise proves no time: the caller may give the time that the log states, and the
-//! certificate is checked at that time, but [`VerifiedLogged::time`] is `None`.
+//! certificate is checked at that time, but [`VerifiedLogged::time`] is `None`. If nothing states a time, as in the tiles of
+//! Rekor v2, the certificate is checked at its first moment of validity. That its key signed before its last one is then
+//! not established, and [`Attribution::undated`] says so.
 //!
 //! [`verify_readable`]: crate::rekor::verify_readable
 
@@ -32,6 +34,7 @@ use crate::rekor::{Checkable, Readable, attestation_hash};
 use crate::signer::Signer;
 use crate::trust_root::TransparencyLog;
 use crate::{HashAlgorithm, PublicKey, Refusal, Rejection, Step, Timestamp, hash, statement};
+use serde::Serialize;
 
 /// Everything that an entry proves by itself. Every field was checked.
 #[derive(Debug, Clone)]
@@ -66,12 +69,26 @@ pub struct Attribution {
     /// Media type of the payload over whose envelope the signature was verified. `None` without the payload, or if its type
     /// is in neither the entry nor the payload.
     pub over_payload: Option<String>,
+    /// The validity of the certificate, if nothing states the time of the entry: whether the key signed within it is not
+    /// established. `None` if a time is promised or stated, and for a bare key.
+    pub undated: Option<Undated>,
+}
+
+/// The validity of a certificate of which nothing tells when it was used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Undated {
+    /// First moment of validity.
+    #[serde(serialize_with = "super::verified::rfc3339")]
+    pub not_before: Timestamp,
+    /// Last moment of validity.
+    #[serde(serialize_with = "super::verified::rfc3339")]
+    pub not_after: Timestamp,
 }
 
 impl Attribution {
     /// Nothing but the signer is known.
     const fn of(signer: Signer) -> Self {
-        Self { signer, authority: None, scts: Vec::new(), over_digest: None, over_payload: None }
+        Self { signer, authority: None, scts: Vec::new(), over_digest: None, over_payload: None, undated: None }
     }
 
     /// Whether the signature itself was verified, and not only its signer.
@@ -103,7 +120,8 @@ impl Verifier {
     ///    log states, also for an entry of Rekor v2.
     /// 3. Log entry: the log was trusted at that time, and a tree of it holds the body.
     /// 4. For each signature: the chain of its certificate at that time, its SCTs and its claims, and the signature if
-    ///    it is over the digest in the entry.
+    ///    it is over the digest in the entry. Without any time the chain is checked at the certificate's first moment,
+    ///    and [`Attribution::undated`] says that the time of the signature is not established.
     ///
     /// # Errors
     /// The first failed check of steps 1 to 3. The checks of step 4 are in [`VerifiedLogged::signatures`].
@@ -235,15 +253,28 @@ fn establish(
         }
         LoggedSigner::Certificate(der) => {
             let certificate = Certificate::from_der(der).map_err(refuse)?;
-            let moment = moment.ok_or_else(|| Refusal::new(Rejection::TimeNone, Step::Times).at(entry_place(0)))?;
+            let (issued, mut undated) = (issued(&certificate), None);
+            let moment = moment.unwrap_or_else(|| {
+                let (not_before, not_after) = (certificate.not_before(), certificate.not_after());
+                undated = Some(Undated { not_before, not_after });
+                &issued
+            });
+            if moment.time > case.now {
+                return Err(times::future(&moment.place, moment.time, case.now));
+            }
             let chained = chain::verify(case, &certificate, std::slice::from_ref(moment))?;
             case.required = demands.of(&chained.authority);
             let leaf = scts::verify(case, chained)?;
             let signer = Signer::of_certificate(&certificate, Claims::of(&certificate)?);
             let (authority, scts) = (Some(leaf.authority().clone()), leaf.into_scts());
-            Ok((Attribution { authority, scts, ..Attribution::of(signer) }, certificate.public_key().clone()))
+            Ok((Attribution { authority, scts, undated, ..Attribution::of(signer) }, certificate.public_key().clone()))
         }
     }
+}
+
+/// When a certificate was issued, by its own word.
+fn issued(certificate: &Certificate) -> Moment {
+    Moment { time: certificate.not_before(), place: format!("{}.canonicalizedBody", entry_place(0)) }
 }
 
 /// Checks a signature over the envelope of a payload. Returns the payload's type: that of the entry, or, as `dsse` logs none,

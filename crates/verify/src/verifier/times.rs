@@ -186,7 +186,8 @@ fn authority<'a>(
     Err(verdict)
 }
 
-fn future(place: &str, time: Timestamp, now: Timestamp) -> Refusal {
+/// The refusal of a time after `now`.
+pub(super) fn future(place: &str, time: Timestamp, now: Timestamp) -> Refusal {
     Refusal::new(Rejection::TimeFuture, Step::Times)
         .at(place)
         .expected(format!("a time not after {}", now.rfc3339_millis()), time.rfc3339_millis())

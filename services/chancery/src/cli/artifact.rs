@@ -32,15 +32,18 @@ const WRONG_USAGE: u8 = 2;
 /// inclusion proof, the checkpoint, the promise of the log, the certificate with its SCTs, and the signature. A bundle is not
 /// needed. What the server says about the entries is not used.
 ///
-/// An entry of Rekor v2 proves no time: the time that is shown is then the log's record. An entry of an attestation has only
-/// hashes. If the log keeps the statement, it is compared with the hash, it must name the digest, and the signature over it is
+/// An entry of Rekor v2 proves no time: the time that is shown is then the log's record. If the server has only the tiles of such
+/// a log, as chancery search follow has, no time is told at all: the signer of a certificate is shown with the certificate's
+/// validity, and the answer is undecided.
+///
+/// An entry of an attestation has only hashes. If the log keeps the statement, it is compared with the hash, it must name the digest, and the signature over it is
 /// verified; without it only the signer is. An entry of a package or of another format may lack what was signed: it is then
 /// shown as in the log and not verified, with the reason.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery artifact release.tar.gz --url https://sign.example.org --trusted-root trusted_root.json
   chancery artifact release.tar.gz --trust ./trust --json
-  chancery artifact release.tar.gz --url https://log.acme.example --trust ./trust --token-file /run/auditor/token
+  chancery artifact release.tar.gz --url https://log.acme.example --trust ./trust --ca-file acme.pem
   chancery artifact sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 --trust ./trust")]
 pub(super) struct Arguments {
     /// The file, or its digest as sha256:HEX
@@ -73,7 +76,7 @@ async fn judge(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         options.thresholds.scts = 0;
     }
     let verifier = Verifier::new(trust.load(true).await?, options);
-    let server = Server::new(url, token_file.as_deref())?;
+    let server = Server::new(url, token_file.as_deref(), trust.authorities.file())?;
     let shown = name.display().to_string();
     let outcome = match digests(name) {
         Ok(digests) => match outcome(&server, &verifier, &shown, &digests).await {

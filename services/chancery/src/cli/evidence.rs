@@ -146,7 +146,7 @@ async fn pack(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     ensure!(!question.is_empty(), "say what the case is about, for example with --digest or --identity");
     ensure!(!out.exists(), "{} exists already; name another file with --out", out.display());
     let verifier = judging.verifier().await?;
-    let server = Server::new(url, token_file.as_deref())?;
+    let server = Server::new(url, token_file.as_deref(), judging.trust.authorities.file())?;
     let packed = packed(arguments, &server, &verifier, question).await;
     let packed = packed.and_then(|sound| write(out, &sound.archive).map(|()| sound));
     match packed {

@@ -39,7 +39,7 @@ const TABLE: &[(&str, Codes)] = &[
             (0, "signed, and verified"),
             (1, "no signature, or all are refused"),
             (2, "wrong arguments or trust root"),
-            (3, "undecided: the file cannot be read, or the server does not answer"),
+            (3, "undecided: no answer, or only entries that do not prove enough without their bundle"),
         ],
     ),
     ("completions", WORK),

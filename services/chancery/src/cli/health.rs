@@ -1,7 +1,8 @@
 //! `chancery health`: checks that a server is ready, for container images without another HTTP client.
 
+use super::authorities::AuthorityArguments;
 use crate::{configuration::Configuration, dev, output};
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use reqwest::{Client, ClientBuilder, redirect};
 use std::{
@@ -23,7 +24,8 @@ const MAX_REASON_BYTES: usize = 64 * 1024;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery health --config /etc/chancery/chancery.toml
-  chancery health --url https://sign.example.org")]
+  chancery health --url https://sign.example.org
+  chancery health --url https://sign.example.org --ca-file company-ca.pem")]
 pub(super) struct Arguments {
     /// URL of the server
     #[arg(long, value_name = "URL", default_value = dev::DEFAULT_URL, conflicts_with = "config")]
@@ -31,13 +33,21 @@ pub(super) struct Arguments {
     /// Configuration file of a server on this machine
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    authorities: AuthorityArguments,
 }
 
-pub(super) async fn run(Arguments { url, config }: Arguments) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(Arguments { url, config, authorities }: Arguments) -> anyhow::Result<ExitCode> {
     let client = Client::builder().timeout(DEADLINE).redirect(redirect::Policy::none());
     let (client, url) = match config {
-        Some(file) => own_server(client, &Configuration::load(&file)?),
-        None => (client, url),
+        Some(file) => {
+            ensure!(authorities.file().is_none(), "--ca-file is for the server of --url");
+            own_server(client, &Configuration::load(&file)?)
+        }
+        None => {
+            let trusting = chancery_outbound::trusting_file(client, authorities.file());
+            (trusting.context("cannot use --ca-file")?, url)
+        }
     };
     ask(client, url.trim_end_matches('/')).await?;
     output::print("ready\n")?;

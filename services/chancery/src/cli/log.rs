@@ -12,7 +12,7 @@ mod remote;
 mod stored;
 mod trust;
 
-use super::{place::LogsArguments, token_file::TokenFile};
+use super::{authorities::AuthorityArguments, place::LogsArguments, token_file::TokenFile};
 use crate::output;
 use anyhow::{Context as _, bail, ensure};
 use chancery_log::{
@@ -22,6 +22,7 @@ use chancery_log::{
 use chancery_verify::{counted, entries};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
+use remote::Remote;
 use std::{fs, io::Write as _, num::NonZeroU32, path::PathBuf, process::ExitCode};
 use stored::Checked;
 use trust::TrustedLog;
@@ -66,7 +67,7 @@ enum Verb {
   chancery log check --data ./chancery-dev
   chancery log check --config /etc/chancery/chancery.toml
   chancery log check --url https://sign.example.org --trust trusted_root.json
-  chancery log check --url https://sign.example.org --trust ./trust --token-file /run/auditor/token
+  chancery log check --url https://sign.example.org --trust ./trust --token-file /run/auditor/token --ca-file acme.pem
   chancery log check --url https://sign.example.org --trust ./trust --from yesterday.checkpoint --json")]
 struct CheckArguments {
     #[command(flatten)]
@@ -87,6 +88,8 @@ struct CheckArguments {
     /// Send the token in this file, if the server shows entries to readers only; it is read again for each request
     #[arg(long, value_name = "FILE", requires = "url")]
     token_file: Option<PathBuf>,
+    #[command(flatten)]
+    authorities: AuthorityArguments,
     /// Require that the log extends this checkpoint, which was saved earlier; repeatable
     #[arg(long, value_name = "FILE")]
     from: Vec<PathBuf>,
@@ -115,9 +118,11 @@ async fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     let signatures = arguments.sample_signatures.map_or(Signatures::All, Signatures::OneIn);
     let Checked { reports, doubts } = if let (Some(url), Some(path)) = (&arguments.url, &arguments.trust) {
         let token = arguments.token_file.as_ref().map(|file| TokenFile::for_server(file, url)).transpose()?;
-        let reports = remote::check(url, token.as_ref(), &trust::read(path, &arguments.path)?, &mut saved).await?;
+        let remote = Remote { url, authorities: arguments.authorities.file() };
+        let reports = remote::check(remote, token.as_ref(), &trust::read(path, &arguments.path)?, &mut saved).await?;
         Checked { reports, doubts: Vec::new() }
     } else {
+        ensure!(arguments.authorities.file().is_none(), "--ca-file is for the server of --url");
         stored::check(&arguments.logs.place()?, signatures, !arguments.without_index, &mut saved).await?
     };
     saved.all_used()?;

@@ -6,7 +6,7 @@
 //! Exit codes: 0 something matches; 1 nothing does; 2 the arguments are wrong, or the server refuses the question; 3 there is
 //! no answer.
 //!
-//! [`rebuild`] and [`check`] are about the index itself, in the database of a server. [`follow`] makes one of a log elsewhere.
+//! [`rebuild`] and [`check`] are about an index itself ([`subject`]). [`follow`] makes one of a log elsewhere.
 
 mod answer;
 pub(super) mod beside;
@@ -15,7 +15,9 @@ pub(super) mod filters;
 mod follow;
 mod rebuild;
 pub(super) mod server;
+mod subject;
 
+use super::authorities::AuthorityArguments;
 use crate::{dev, output};
 use answer::{Certificates, Counts, Page};
 use anyhow::ensure;
@@ -48,7 +50,7 @@ const PAGE_OF_CERTIFICATES: u64 = 200;
   chancery search --digest sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 --json --proof
   chancery search --domain example.org --count
   chancery search --certificates --unused --issuer https://issuer.example.org --all
-  chancery search --kind dsse --url https://log.acme.example --token-file /run/auditor/token
+  chancery search --kind dsse --url https://log.acme.example --token-file /run/auditor/token --ca-file acme.pem
   chancery search check --data ./chancery-dev
   chancery search rebuild --data ./chancery-dev
   chancery search follow https://rekor.example.org --database rekor.db --key rekor.pub",
@@ -65,6 +67,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     #[command(flatten)]
+    authorities: AuthorityArguments,
+    #[command(flatten)]
     filters: FilterArguments,
     #[command(flatten)]
     answer: AnswerArguments,
@@ -72,8 +76,8 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    Rebuild(rebuild::Arguments),
-    Check(check::Arguments),
+    Rebuild(Box<rebuild::Arguments>),
+    Check(Box<check::Arguments>),
     Follow(Box<follow::Arguments>),
 }
 
@@ -139,8 +143,8 @@ async fn maintain(verb: &Verb) -> ExitCode {
 }
 
 /// Asks and prints. Returns whether something matches.
-async fn ask(Arguments { url, token_file, filters, answer, .. }: &Arguments) -> anyhow::Result<bool> {
-    let server = Server::new(url, token_file.as_deref())?;
+async fn ask(Arguments { url, token_file, authorities, filters, answer, .. }: &Arguments) -> anyhow::Result<bool> {
+    let server = Server::new(url, token_file.as_deref(), authorities.file())?;
     let mut parameters = filters.parameters()?;
     let mut add = |name: &str, value: &str| parameters.push((name.to_owned(), value.to_owned()));
     for (name, is_on) in [("proof", answer.proof), ("unused", answer.unused), ("count", answer.count)] {

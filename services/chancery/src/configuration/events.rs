@@ -19,8 +19,8 @@ pub(crate) struct EventsTable {
     webhook: Url,
     /// File with a bearer token for the receiver. It is read again for every request.
     token_file: Option<PathBuf>,
-    /// File with certificates in PEM that the receiver's TLS certificate may also be issued by. Default: the system's alone.
-    authorities: Option<PathBuf>,
+    /// File with the certificates, in PEM, that are trusted for the receiver's server. Default: the system's authorities.
+    ca_file: Option<PathBuf>,
     /// Logs, of `rekor` and `rekor2`, with all their shards. Default: both.
     #[serde(default)]
     logs: Vec<String>,
@@ -35,7 +35,7 @@ pub(crate) struct EventsTable {
 impl EventsTable {
     /// The files that the table names.
     pub(super) fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        self.token_file.iter_mut().chain(&mut self.authorities)
+        self.token_file.iter_mut().chain(&mut self.ca_file)
     }
 
     fn check(&self) -> anyhow::Result<()> {
@@ -58,7 +58,7 @@ impl EventsTable {
     fn settings(&self) -> anyhow::Result<EventSettings> {
         let logs = if self.logs.is_empty() { EVENT_LOGS.map(str::to_owned).to_vec() } else { self.logs.clone() };
         Ok(EventSettings {
-            receiver: Webhook::new(&self.webhook, self.token_file.clone(), self.authorities.as_deref())?,
+            receiver: Webhook::new(&self.webhook, self.token_file.clone(), self.ca_file.as_deref())?,
             logs,
             announcing: Announcing { kinds: self.kinds.clone(), batch: self.batch.unwrap_or(1) },
         })

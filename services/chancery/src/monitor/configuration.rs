@@ -74,8 +74,8 @@ pub(crate) struct LogTable {
     max_quiet: Option<String>,
     /// File with the token of a reader.
     pub(crate) token_file: Option<PathBuf>,
-    /// File with authorities for TLS, in PEM, beside the system's.
-    pub(crate) tls_authorities: Option<PathBuf>,
+    /// File with the certificates, in PEM, that are trusted for the server. Default: the system's authorities.
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 /// Where following a log begins.
@@ -109,8 +109,8 @@ pub(super) struct WebhookTable {
     pub(super) format: WebhookFormat,
     /// File with a bearer token.
     pub(super) token_file: Option<PathBuf>,
-    /// File with authorities for TLS, in PEM, beside the system's.
-    pub(super) tls_authorities: Option<PathBuf>,
+    /// File with the certificates, in PEM, that are trusted for the server. Default: the system's authorities.
+    pub(super) ca_file: Option<PathBuf>,
 }
 
 /// How long what may pass is waited for.
@@ -155,12 +155,9 @@ impl MonitorConfiguration {
         let files = [&mut self.data].into_iter().chain(tls).chain(authorities);
         let files = files.chain(self.watches.iter_mut().filter_map(|watch| watch.expected.as_mut()));
         let webhooks = self.webhooks.iter_mut();
-        let files =
-            files.chain(webhooks.flat_map(|webhook| webhook.token_file.iter_mut().chain(&mut webhook.tls_authorities)));
-        let logs = self
-            .logs
-            .iter_mut()
-            .flat_map(|log| log.key.iter_mut().chain(&mut log.token_file).chain(&mut log.tls_authorities));
+        let files = files.chain(webhooks.flat_map(|webhook| webhook.token_file.iter_mut().chain(&mut webhook.ca_file)));
+        let logs =
+            self.logs.iter_mut().flat_map(|log| log.key.iter_mut().chain(&mut log.token_file).chain(&mut log.ca_file));
         for file in files.chain(logs) {
             *file = directory.join(&*file);
         }

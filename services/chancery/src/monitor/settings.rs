@@ -74,13 +74,8 @@ impl AuthoritiesTable {
 
 impl WebhookTable {
     fn open(&self) -> anyhow::Result<Webhook> {
-        let pem = self.tls_authorities.as_ref().map(|path| read_file(path)).transpose()?;
-        let client = HttpClient::new(pem.as_deref(), HttpClient::DEADLINE).context("tls_authorities")?;
+        let client = HttpClient::new(self.ca_file.as_deref(), HttpClient::DEADLINE).context("ca_file")?;
         let webhook = Webhook::new(&self.name, self.url.clone(), self.format, self.token_file.clone(), client);
         webhook.with_context(|| format!("url: {} is no http(s) URL with a host", self.url.scheme()))
     }
-}
-
-fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
-    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }

@@ -2,6 +2,7 @@
 
 use super::logs::AskedLog;
 use super::{AskError, computed};
+use crate::query::Logged;
 use crate::source::{LogKind, Source, SourceEntry, SourceError};
 use bytes::Bytes;
 use chancery_verify::rekor::attestation_hash;
@@ -29,6 +30,16 @@ pub(crate) struct Found {
     statement: Option<Bytes>,
     /// Its terms, derived again.
     pub(crate) terms: Vec<Term>,
+    /// When the log took it, or what bounds that.
+    pub(super) logged: Logged,
+}
+
+/// What decides whether an entry is an answer.
+pub(crate) struct Traits {
+    /// The terms by which it is found.
+    pub(crate) terms: Vec<Term>,
+    /// When the log took it, or what bounds that.
+    pub(crate) logged: Logged,
 }
 
 /// Where an entry is, without what is in it: what is kept of many.
@@ -51,8 +62,8 @@ impl Found {
         let SourceEntry { leaf, extra, timestamp_ms } = entry;
         let time = timestamp_ms.and_then(|millis| u64::try_from(millis).ok()).map(Timestamp::from_millis);
         let leaf_hash = merkle::leaf_hash(&leaf);
-        let terms = terms_of(log.kind, &leaf, &extra, &leaf_hash, None);
-        Self { log, index, time, leaf, extra, leaf_hash, statement: None, terms }
+        let Traits { terms, logged } = Traits::of(log.kind, (&leaf, &extra), &leaf_hash, None, time);
+        Self { log, index, time, leaf, extra, leaf_hash, statement: None, terms, logged }
     }
 
     /// Adds the statement that is kept beside it. One with another hash than the entry says, or that is none, counts for nothing.
@@ -91,18 +102,23 @@ impl Found {
     }
 }
 
-/// The terms by which an entry is found. What is kept beside it counts only if it is a statement.
-pub(crate) fn terms_of(
-    kind: LogKind,
-    leaf: &[u8],
-    extra: &[u8],
-    leaf_hash: &Hash,
-    statement: Option<&[u8]>,
-) -> Vec<Term> {
-    match parsed(kind, leaf, extra, statement).or_else(|_| parsed(kind, leaf, extra, None)) {
-        Ok(entry) => entry.terms().into_iter().collect(),
-        // An entry that cannot be parsed is found by its hash alone.
-        Err(_) => vec![terms::of_leaf_hash(leaf_hash)],
+impl Traits {
+    /// Of an entry with this leaf, and what is in the log beside it, that the log took at `time`. What a server keeps beside it
+    /// counts only if it is a statement.
+    pub(crate) fn of(
+        kind: LogKind,
+        (leaf, extra): (&[u8], &[u8]),
+        leaf_hash: &Hash,
+        statement: Option<&[u8]>,
+        time: Option<Timestamp>,
+    ) -> Self {
+        let parsed = parsed(kind, leaf, extra, statement).or_else(|_| parsed(kind, leaf, extra, None));
+        let (terms, validity) = match parsed {
+            Ok(entry) => (entry.terms().into_iter().collect(), entry.validity()),
+            // An entry that cannot be parsed is found by its hash alone.
+            Err(_) => (vec![terms::of_leaf_hash(leaf_hash)], None),
+        };
+        Self { terms, logged: time.map_or(Logged::Untold(validity), Logged::At) }
     }
 }
 

@@ -71,7 +71,8 @@ impl Scan {
         cursor: Option<&Cursor>,
     ) -> Result<Self, AskError> {
         let mut rest = query.indices.start..query.indices.end.min(log.size);
-        if query.from.is_some() || query.until.is_some() {
+        // Where no times are told, none can be looked for: each entry decides by itself.
+        if (query.from.is_some() || query.until.is_some()) && log.source.tells_times() {
             let millis = |time: Timestamp| i64::try_from(time.millis()).unwrap_or(i64::MAX);
             let between = index.between(log.log_id, query.from.map(millis), query.until.map(millis)).await?;
             rest = rest.start.max(between.start)..rest.end.min(between.end);
@@ -131,14 +132,14 @@ impl Scan {
             let candidates = self.candidates(index, query, batch).await?;
             let mut entries = entry::read(&self.log, &candidates).await?;
             let statements = if self.widened.is_some() {
-                statements::complete(&self.log, &mut entries, |found: &Found| query.is_met_by(&found.terms, found.time))
-                    .await?
+                let is_answer = |found: &Found| query.is_met_by(&found.terms, found.logged);
+                statements::complete(&self.log, &mut entries, is_answer).await?
             } else {
                 0
             };
             // At least one, so that a search without answers ends as well.
             reads.take(entries.len().max(1).saturating_add(statements.saturating_mul(READS_OF_STATEMENT)));
-            self.found.extend(entries.into_iter().filter(|found| query.is_met_by(&found.terms, found.time)));
+            self.found.extend(entries.into_iter().filter(|found| query.is_met_by(&found.terms, found.logged)));
         }
         Ok(())
     }

@@ -203,7 +203,12 @@ impl Delivery {
         let standing = self.source.standing(index, &announced.entry).await?;
         let hashes = self.source.inclusion_proof(index, tree.size).await?;
         let verified = merkle::verify_inclusion(index, tree.size, &announced.leaf_hash, &hashes, &tree.root);
-        let mismatch = |rejection| Error::Mismatch { log: self.source.name(), size: tree.size, rejection };
+        let mismatch = |rejection| Error::Mismatch {
+            log: self.source.name(),
+            size: tree.size,
+            rejection,
+            advice: self.source.advice(),
+        };
         verified.map_err(mismatch)?;
         let evidence = Evidence { index, standing: &standing, tree, checkpoint: note, hashes: &hashes };
         let event = cloud_event::json(&entry_id(*tree_id, &announced.leaf_hash), announced, &evidence);

@@ -224,7 +224,7 @@ fn verify_answer(
         let read =
             read.ok_or_else(|| Fault::of(name, format!("it names entry {index} of {log}, which is not there")))?;
         let is_searched = answer.complete_to.iter().any(|searched| searched.log == *log && *index < searched.size);
-        let is_met = question.is_met_by(place, &read.terms(), read.decoded.time);
+        let is_met = question.is_met_by(place, &read.traits());
         if !is_searched || !is_met {
             return Err(Fault::of(name, format!("entry {index} of {log} is no answer to its question")));
         }

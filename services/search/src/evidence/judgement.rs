@@ -4,11 +4,11 @@ use super::certificates;
 use super::documents::{Decoded, Place};
 use super::fault::Fault;
 use super::report::{Issued, Signature, Verdict};
-use crate::answer::entry::{parsed, terms_of};
+use crate::answer::entry::{Traits, parsed};
 use crate::source::LogKind;
 use chancery_verify::rekor::verify_readable;
 use chancery_verify::sct::MerkleTreeLeaf;
-use chancery_verify::terms::{Summary, Term};
+use chancery_verify::terms::Summary;
 use chancery_verify::verifier::{
     Attribution, FoundEntry, FoundPromise, IssuedEntry, VerifiedHead, VerifiedLogged, VerifiedTime, Verifier,
 };
@@ -97,7 +97,12 @@ impl Read<'_> {
                 Signature { verdict, refusal: Some(refusal.clone()), ..base }
             }
             Ok(attribution) => Signature {
-                verdict: if attribution.is_verified() { Verdict::Verified } else { Verdict::Logged },
+                verdict: match (attribution.is_verified(), attribution.undated) {
+                    (false, _) => Verdict::Logged,
+                    (true, Some(_)) => Verdict::Undated,
+                    (true, None) => Verdict::Verified,
+                },
+                certificate_validity: attribution.undated,
                 signer: Some(attribution.signer.clone()),
                 authority: attribution.authority.clone(),
                 scts: attribution.scts.clone(),
@@ -115,6 +120,7 @@ impl Read<'_> {
             summary: self.summary(),
             time: self.decoded.time.map(Timestamp::rfc3339_millis),
             time_is_proven: false,
+            certificate_validity: None,
             signer: None,
             authority: None,
             scts: Vec::new(),
@@ -124,9 +130,10 @@ impl Read<'_> {
         }
     }
 
-    /// The terms by which it is an answer.
-    pub(super) fn terms(&self) -> Vec<Term> {
-        terms_of(self.kind, &self.decoded.leaf, &self.decoded.extra, &self.leaf_hash, self.attestation)
+    /// What decides whether it is an answer.
+    pub(super) fn traits(&self) -> Traits {
+        let Decoded { leaf, extra, time, .. } = &self.decoded;
+        Traits::of(self.kind, (leaf, extra), &self.leaf_hash, self.attestation, *time)
     }
 
     /// What it says of itself, with its statement if the case has that.

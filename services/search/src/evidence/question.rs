@@ -2,13 +2,11 @@
 
 use super::documents::{Entry, Place};
 use super::fault::Fault;
-use crate::answer::entry::terms_of;
+use crate::answer::entry::Traits;
 use crate::query::parameters::Parameters;
 use crate::query::{Query, Unusable};
 use crate::source::LogKind;
-use chancery_verify::Timestamp;
 use chancery_verify::merkle::leaf_hash;
-use chancery_verify::terms::Term;
 use url::form_urlencoded;
 
 /// Filters of the search, read.
@@ -37,11 +35,11 @@ impl Question {
         parameters.finish().map(|()| Self(query))
     }
 
-    /// Whether an entry at this place, with these terms, answers it.
-    pub(super) fn is_met_by(&self, Place { log, index }: &Place, terms: &[Term], time: Option<Timestamp>) -> bool {
+    /// Whether an entry at this place, with these traits, answers it.
+    pub(super) fn is_met_by(&self, Place { log, index }: &Place, Traits { terms, logged }: &Traits) -> bool {
         let Self(query) = self;
         let is_of_log = query.logs.is_empty() || query.logs.contains(log);
-        is_of_log && query.indices.contains(index) && query.is_met_by(terms, time)
+        is_of_log && query.indices.contains(index) && query.is_met_by(terms, *logged)
     }
 
     /// Whether an entry of a log of signatures answers it only together with the statement that the log keeps beside it.
@@ -49,7 +47,8 @@ impl Question {
     pub fn needs_statement(&self, place: &Place, entry: &Entry) -> bool {
         // One that cannot be decoded answers nothing, with whatever is beside it.
         let Ok(decoded) = entry.decoded("") else { return false };
-        let terms = terms_of(LogKind::Rekor, &decoded.leaf, &decoded.extra, &leaf_hash(&decoded.leaf), None);
-        !self.is_met_by(place, &terms, decoded.time)
+        let parts = (decoded.leaf.as_slice(), decoded.extra.as_slice());
+        let traits = Traits::of(LogKind::Rekor, parts, &leaf_hash(&decoded.leaf), None, decoded.time);
+        !self.is_met_by(place, &traits)
     }
 }

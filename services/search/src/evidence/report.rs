@@ -3,7 +3,7 @@
 use super::documents::Place;
 use chancery_verify::Refusal;
 use chancery_verify::terms::Summary;
-use chancery_verify::verifier::{Signer, VerifiedAuthority, VerifiedHead, VerifiedSct};
+use chancery_verify::verifier::{Signer, Undated, VerifiedAuthority, VerifiedHead, VerifiedSct};
 use serde::Serialize;
 
 /// Everything that was established about a case.
@@ -62,6 +62,9 @@ pub enum Verdict {
     Verified,
     /// The log has the entry, and everything holds that is in it. The signature is over an envelope, which is not.
     Logged,
+    /// The log has the entry, and everything holds, but nothing tells when it was signed. That the certificate was used while
+    /// it was valid is not established.
+    Undated,
     /// The log has the entry, and a check of its signer failed.
     Refused,
     /// The log has the entry, which lacks what its signature is over, or is of a kind that this program does not know.
@@ -87,6 +90,9 @@ pub struct Signature {
     pub time: Option<String>,
     /// Whether the log has promised that time. If not, it is the log's record.
     pub time_is_proven: bool,
+    /// The validity of the certificate, if nothing tells the time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_validity: Option<Undated>,
     /// The signer, unless it is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signer: Option<Signer>,

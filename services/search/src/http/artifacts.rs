@@ -13,7 +13,7 @@ use axum::{Extension, Json};
 use chancery_daemon::http::RequestId;
 use chancery_verify::pem;
 use chancery_verify::rekor::logged::{LoggedEntry, LoggedSigner};
-use chancery_verify::verifier::Attribution;
+use chancery_verify::verifier::{Attribution, Undated};
 use chancery_verify::{Refusal, Rejection, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -42,18 +42,23 @@ pub(super) struct Answer {
 #[schemars(rename = "ArtifactSignature")]
 struct Signature {
     /// Whether everything holds that the entry proves by itself: `verified`; `unread` if the entry does not have what its
-    /// signature is over, so that nothing can be said; `refused`; or `unjudged` if this server has no trust root.
+    /// signature is over, so that nothing can be said; `undated` if everything holds but the log does not tell when, so that it
+    /// is not established that the certificate was used while it was valid; `refused`; or `unjudged` if this server has no
+    /// trust root.
     verdict: &'static str,
     /// Why it is refused, or cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     refusal: Option<Refused>,
     /// The signer as it was verified: the certificate's identity, issuer and claims, or the key. Missing unless it is
-    /// verified.
+    /// verified or undated.
     #[serde(skip_serializing_if = "Option::is_none")]
     signer: Option<Value>,
     /// `signed` if the digest was signed itself, `payload` if it is that of the signed envelope's payload, `named` if the
     /// entry names it otherwise: as the envelope, or as a subject of its statement.
     role: &'static str,
+    /// The validity of the certificate, if the signature is undated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate_validity: Option<Validity>,
     /// Whether the signature was verified here: over the digest, or, if the log keeps the statement that names the digest,
     /// over its envelope. If not, it is over an envelope that the log had at hand and the entry has not: the log verified it
     /// when it took the entry.
@@ -67,9 +72,23 @@ struct Signature {
     /// The key in PEM, if a bare key signed.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
-    /// The entry, with its proof. Its time is when it was signed, by the log's record: only a promise or a timestamp
-    /// proves a time.
+    /// The entry, with its proof. Its time is when it was signed, by the log's record, if the log tells it: only a promise or a
+    /// timestamp proves a time.
     entry: Entry,
+}
+
+/// The first and the last moment at which a certificate is valid (RFC 3339).
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CertificateValidity")]
+struct Validity {
+    not_before: String,
+    not_after: String,
+}
+
+impl Validity {
+    fn of(Undated { not_before, not_after }: &Undated) -> Self {
+        Self { not_before: not_before.rfc3339_millis(), not_after: not_after.rfc3339_millis() }
+    }
 }
 
 /// Why a signature does not count.
@@ -142,6 +161,7 @@ fn signature(evidence: &Evidence, number: usize) -> Signature {
         None => ("unjudged", None, None),
         Some(Err(refusal)) => ("refused", None, Some(Refused::of(refusal))),
         Some(Ok(verified)) => match verified.signatures.get(number) {
+            Some(Ok(attribution)) if attribution.undated.is_some() => ("undated", Some(attribution), None),
             Some(Ok(attribution)) => ("verified", Some(attribution), None),
             Some(Err(refusal)) if matches!(refusal.rejection(), Rejection::EntryUnverifiable { .. }) => {
                 ("unread", None, Some(Refused::of(refusal)))
@@ -160,6 +180,7 @@ fn signature(evidence: &Evidence, number: usize) -> Signature {
             Role::Payload => "payload",
             Role::Named => "named",
         },
+        certificate_validity: established.and_then(|attribution| attribution.undated.as_ref()).map(Validity::of),
         is_verified: established.is_some_and(Attribution::is_verified),
         sct_times: scts.iter().map(|sct| sct.time).map(Timestamp::rfc3339_millis).collect(),
         certificate,

@@ -145,7 +145,12 @@ fn filtered(operation: Operation) -> Operation {
     Filter::all()
         .fold(operation, filter)
         .optional_query("log", list_of(text()), "Names of logs, for example `rekor`, `rekor2`, `ct`. Default: all.")
-        .optional_query("from", text(), "At or after this time (RFC 3339), or from this day on (`2026-11-21`, UTC).")
+        .optional_query(
+            "from",
+            text(),
+            "At or after this time (RFC 3339), or from this day on (`2026-11-21`, UTC). An entry whose log does not tell its time \
+             (`tells_times`) is left out only if its certificates were not valid in the period.",
+        )
         .optional_query("to", text(), "Before this time (RFC 3339), or up to the end of this day.")
         .optional_query("first-index", integer(0), "In each log only entries from this index on.")
         .optional_query("end-index", integer(0), "In each log only entries before this index.")

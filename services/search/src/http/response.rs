@@ -43,6 +43,9 @@ pub(super) struct CompleteTo {
     holds: &'static str,
     /// The first entries of the log that were searched. A later entry is not part of the answer.
     size: u64,
+    /// Whether the log tells when it took its entries. If not, as a log that is read from tiles of Rekor v2, `time` of its
+    /// entries is `null`, and `from` and `to` leave out only entries whose certificates were not valid in the period.
+    tells_times: bool,
     /// A tree that has these entries. `null` while nothing is indexed.
     checkpoint: Option<Checkpoint>,
 }
@@ -66,7 +69,8 @@ impl CompleteTo {
             root_hash: hex::encode(head.tree.root),
             note: head.note.clone(),
         });
-        Self { log: log.name.clone(), holds: holds(log.kind), size: log.size, checkpoint }
+        let tells_times = log.source.tells_times();
+        Self { log: log.name.clone(), holds: holds(log.kind), size: log.size, tells_times, checkpoint }
     }
 
     /// Of each of these logs.
@@ -92,7 +96,7 @@ pub(super) struct Entry {
     index: u64,
     /// The leaf hash; in Rekor v1 the entry id, which has the number of the tree before it.
     id: String,
-    /// When the log took it (RFC 3339), by the log's own record.
+    /// When the log took it (RFC 3339), by the log's own record. `null` if the log does not tell.
     time: Option<String>,
     /// What the entry says. `null` if it cannot be parsed.
     #[schemars(schema_with = "summary")]

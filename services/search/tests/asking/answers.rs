@@ -2,10 +2,13 @@
 
 use crate::log::{NAME, Oracle, START_MS, UNPARSED, digest, leaf};
 use crate::{Asked, World, indices, text};
+use chancery_search::Index;
 use chancery_verify::terms::{Term, TermKind};
 use chancery_verify::{Timestamp, merkle};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 const SIZE: u64 = 400;
 
@@ -125,6 +128,34 @@ async fn alternatives_are_each_found_once() {
     assert_eq!(indices(&answer), [UNPARSED - 1]);
     let entry = &answer["entries"][0];
     assert!(entry["summary"].is_null() && entry["problem"].is_string(), "{entry}");
+}
+
+#[tokio::test]
+async fn a_log_that_tells_no_times_says_so_and_a_period_leaves_out_only_certificates_that_were_not_valid_then() {
+    let world = World::without_index(SIZE).await;
+    world.log.is_timeless.store(true, Ordering::SeqCst);
+    Index::new(Arc::clone(&world.store), world.log.sources()).catch_up(|_, _, _| {}).await.unwrap();
+    let asked = world.asked();
+    let answer = asked.answer(200, "/api/search?limit=1").await;
+    assert_eq!(answer["complete_to"][0]["tells_times"], false, "{answer}");
+    assert!(answer["entries"][0]["time"].is_null(), "{answer}");
+    // The certificates of the log are valid from this day on, for ten years.
+    let (all_entries, by_key): (Vec<u64>, Vec<u64>) =
+        ((0..SIZE).collect(), (0..SIZE).filter(|index| index % 8 != 0 || index % UNPARSED == UNPARSED - 1).collect());
+    for (period, expected) in [
+        ("from=2026-11-29&to=2026-11-29", &all_entries),
+        ("from=2030-01-01", &all_entries),
+        ("to=2026-11-28", &by_key),
+        ("from=2037-01-01", &by_key),
+    ] {
+        assert_eq!(all(&asked, &format!("{period}&order=oldest&limit=100")).await.0, *expected, "{period}");
+        let count = asked.answer(200, &format!("/api/search?{period}&count=1")).await;
+        assert_eq!(count["count"], expected.len(), "{count}");
+    }
+    // One that tells them does not say otherwise.
+    world.log.is_timeless.store(false, Ordering::SeqCst);
+    let answer = asked.answer(200, "/api/search?limit=1&to=2026-11-28").await;
+    assert_eq!((&answer["complete_to"][0]["tells_times"], indices(&answer)), (&true.into(), vec![]), "{answer}");
 }
 
 #[tokio::test]

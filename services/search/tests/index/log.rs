@@ -106,6 +106,8 @@ pub(crate) struct FakeLog {
     pub(crate) is_away: AtomicBool,
     /// Whether it was ended.
     pub(crate) is_ended: AtomicBool,
+    /// Whether it does not tell times.
+    pub(crate) is_timeless: AtomicBool,
 }
 
 impl FakeLog {
@@ -170,6 +172,10 @@ impl Source for FakeLog {
         self.is_ended.load(Ordering::SeqCst)
     }
 
+    fn tells_times(&self) -> bool {
+        !self.is_timeless.load(Ordering::SeqCst)
+    }
+
     fn open_checkpoint(&self, checkpoint: &str) -> Result<TreeHead, Rejection> {
         let (size, root) = checkpoint.split_once(' ').ok_or(Rejection::CheckpointMalformed)?;
         let size = size.parse().map_err(|_| Rejection::CheckpointMalformed)?;
@@ -183,10 +189,11 @@ impl Source for FakeLog {
             assert!(first < end && end <= tree.edge.size(), "{first} to {end} of {}", tree.edge.size());
             // Not always as many as there are.
             let end = end.min(first + 200);
+            let time = |index: u64| START_MS + 1000 * i64::try_from(index).unwrap();
             let entry = |index: u64| SourceEntry {
                 leaf: tree.leaves[usize::try_from(index).unwrap()].clone(),
                 extra: Bytes::new(),
-                timestamp_ms: Some(START_MS + 1000 * i64::try_from(index).unwrap()),
+                timestamp_ms: self.tells_times().then(|| time(index)),
             };
             (first..end).map(entry).collect()
         });

@@ -5,7 +5,7 @@ use crate::output;
 use chancery_verify::{
     HashAlgorithm, Refusal, Rejection, Timestamp,
     terms::DigestRole,
-    verifier::{Attribution, Signer, VerifiedAuthority, VerifiedEntry, VerifiedSct, VerifiedTime},
+    verifier::{Attribution, Signer, Undated, VerifiedAuthority, VerifiedEntry, VerifiedSct, VerifiedTime},
 };
 use serde::Serialize;
 use std::{
@@ -26,7 +26,7 @@ enum Status {
     Nobody,
     /// Every entry about it is refused.
     Refused,
-    /// No answer, or only entries that do not have what their signature is over.
+    /// No answer, or only entries that do not have what their signature is over, or whose log does not tell when.
     Undecided,
 }
 
@@ -38,6 +38,9 @@ enum Verdict {
     Verified,
     /// Everything holds that is in the entry. The signature is over an envelope, which is not.
     Logged,
+    /// Everything holds, the signature as well, and nothing tells when it was made. That the certificate was used while it was
+    /// valid is not established.
+    Undated,
     /// The log has the entry, which does not have what its signature is over.
     Unread,
     /// A timestamp of the artifact is verified. It says nothing of a signer.
@@ -65,10 +68,13 @@ struct Signature {
     authority: Option<VerifiedAuthority>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     scts: Vec<VerifiedSct>,
-    /// When the log took the entry (RFC 3339).
+    /// When the log took the entry (RFC 3339). `None` if it does not tell.
     time: Option<String>,
     /// Whether the log has promised that time. If not, it is the log's record.
     time_is_proven: bool,
+    /// The validity of the certificate, if nothing tells the time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate_validity: Option<Undated>,
     #[serde(skip_serializing_if = "Option::is_none")]
     entry: Option<VerifiedEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -165,24 +171,37 @@ impl Outcome {
     /// The answer, once everything was added.
     pub(super) fn decided(mut self) -> Self {
         let has = |verdict| self.signatures.iter().any(|signature| signature.verdict == verdict);
-        let (unread, refused) = (has(Verdict::Unread), has(Verdict::Refused));
-        (self.status, self.reason) = match (has(Verdict::Verified), has(Verdict::Logged), unread, refused) {
-            (true, ..) => (Status::Signed, None),
-            (false, true, ..) => {
+        // What proves most comes first.
+        let verdicts = [
+            Verdict::Verified,
+            Verdict::Undated,
+            Verdict::Logged,
+            Verdict::Unread,
+            Verdict::Refused,
+            Verdict::Timestamped,
+        ];
+        let (status, reason) = match verdicts.into_iter().find(|verdict| has(*verdict)) {
+            Some(Verdict::Verified) => (Status::Signed, None),
+            Some(Verdict::Undated) => {
+                let reason = "it is signed, but the log does not tell when, so it is not established that a certificate was used \
+                              while it was valid; verify the bundle, which has a timestamp, with chancery verify blob";
+                (Status::Undecided, Some(reason))
+            }
+            Some(Verdict::Logged) => {
                 let reason = "only attestations are logged, which cannot be verified without their statements, and the server \
                               shows none; verify the bundle with chancery verify attestation";
-                (Status::Undecided, Some(reason.to_owned()))
+                (Status::Undecided, Some(reason))
             }
-            (false, false, true, _) => {
-                let reason = "only entries are logged that do not have what their signatures are over";
-                (Status::Undecided, Some(reason.to_owned()))
+            Some(Verdict::Unread) => {
+                (Status::Undecided, Some("only entries are logged that do not have what their signatures are over"))
             }
-            (false, false, false, true) => (Status::Refused, Some("no entry about it is verified".to_owned())),
-            (false, false, false, false) if has(Verdict::Timestamped) => {
-                (Status::Nobody, Some("only timestamps of it are logged, which do not say who signed it".to_owned()))
+            Some(Verdict::Refused) => (Status::Refused, Some("no entry about it is verified")),
+            Some(Verdict::Timestamped) => {
+                (Status::Nobody, Some("only timestamps of it are logged, which do not say who signed it"))
             }
-            (false, false, false, false) => (Status::Nobody, Some("the server shows no entry about it".to_owned())),
+            None => (Status::Nobody, Some("the server shows no entry about it")),
         };
+        (self.status, self.reason) = (status, reason.map(str::to_owned));
         self
     }
 
@@ -239,6 +258,7 @@ impl Signature {
             scts: Vec::new(),
             time: None,
             time_is_proven: false,
+            certificate_validity: None,
             entry: None,
             refusal: None,
             warnings: Vec::new(),
@@ -247,11 +267,13 @@ impl Signature {
 
     fn of(entry: &Entry, attribution: Attribution, held: &VerifiedEntry, time: Option<&VerifiedTime>) -> Self {
         Self {
-            verdict: match (attribution.is_verified(), held.kind == TIMESTAMP) {
-                (true, true) => Verdict::Timestamped,
-                (true, false) => Verdict::Verified,
-                (false, _) => Verdict::Logged,
+            verdict: match (attribution.is_verified(), held.kind == TIMESTAMP, attribution.undated) {
+                (false, ..) => Verdict::Logged,
+                (true, true, _) => Verdict::Timestamped,
+                (true, false, Some(_)) => Verdict::Undated,
+                (true, false, None) => Verdict::Verified,
             },
+            certificate_validity: attribution.undated,
             signer: Some(attribution.signer),
             authority: attribution.authority,
             scts: attribution.scts,
@@ -280,16 +302,17 @@ impl Signature {
             return writeln!(out, "           passed over: {place}: {}: {refusal}", refusal.code());
         }
         let signer = self.signer.as_ref().map(whole).unwrap_or_default();
-        let time = self.time.as_deref().unwrap_or("an unknown time");
-        let by = if self.time_is_proven { "promised by the log" } else { "by the log's record, not proven" };
+        let when = when(self.time.as_deref(), self.time_is_proven, self.certificate_validity.as_ref());
         let what = match (self.verdict, self.role) {
             (Verdict::Verified, Some(SUBJECT)) => "named in a statement by",
             (Verdict::Verified, _) => "signed by",
+            (Verdict::Undated, Some(SUBJECT)) => "named in a statement, signed at some time by",
+            (Verdict::Undated, _) => "signed at some time by",
             (Verdict::Timestamped, _) => "a timestamp is logged, signed by",
             (Verdict::Logged | Verdict::Unread | Verdict::Refused, _) => "an attestation is logged of",
         };
         let log = self.entry.as_ref().map(|entry| entry.url.as_str()).unwrap_or_default();
-        writeln!(out, "           {what} {signer}, at {time} ({by}), in {log} ({place})")?;
+        writeln!(out, "           {what} {signer}, {when}, in {log} ({place})")?;
         if let Some(predicate_type) = &self.predicate_type {
             writeln!(out, "             a statement of type {}", escaped(predicate_type))?;
         }
@@ -310,6 +333,20 @@ const fn role_name(role: DigestRole) -> &'static str {
         DigestRole::Artifact => "signed",
         DigestRole::Attestation => "payload",
         DigestRole::Subject => SUBJECT,
+    }
+}
+
+/// When a log took an entry, and what that is worth.
+pub(in crate::cli) fn when(time: Option<&str>, is_proven: bool, undated: Option<&Undated>) -> String {
+    match (time, undated) {
+        (Some(time), _) if is_proven => format!("at {time} (promised by the log)"),
+        (Some(time), _) => format!("at {time} (by the log's record, not proven)"),
+        (None, Some(Undated { not_before, not_after })) => format!(
+            "at a time that the log does not tell (certificate valid from {} to {}; that it was used then is not established)",
+            not_before.rfc3339(),
+            not_after.rfc3339()
+        ),
+        (None, None) => "at a time that the log does not tell".to_owned(),
     }
 }
 

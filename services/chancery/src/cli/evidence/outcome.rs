@@ -1,7 +1,7 @@
 //! What came out, as text for people, as JSON for programs, and as exit code.
 
 use super::{
-    super::artifact::outcome::{escaped, whole},
+    super::artifact::outcome::{escaped, when, whole},
     Failure, History, Sound,
 };
 use crate::output;
@@ -164,18 +164,18 @@ fn write_signature(signature: &Signature, out: &mut impl Write) -> io::Result<()
     let what = match signature.verdict {
         Verdict::Verified if is_timestamp => "in a timestamp signed by",
         Verdict::Verified => "signed by",
+        Verdict::Undated => "signed at some time by",
         Verdict::Logged | Verdict::Refused | Verdict::Unread => "an attestation is logged of",
     };
     let signer = signature.signer.as_ref().map(whole).unwrap_or_default();
-    let time = signature.time.as_deref().unwrap_or("an unknown time");
-    let by = if signature.time_is_proven { "promised by the log" } else { "by the log's record, not proven" };
+    let when = when(signature.time.as_deref(), signature.time_is_proven, signature.certificate_validity.as_ref());
     let summary = signature.summary.iter();
     let digests: Vec<&str> = summary.flat_map(|summary| &summary.digests).map(String::as_str).collect();
     let digests = if digests.is_empty() { String::new() } else { format!(" {}", escaped(&digests.join(" "))) };
     let logged: Vec<String> = signature.certificate_logged_in.iter().map(self::place).collect();
     let logged =
         if logged.is_empty() { String::new() } else { format!("; its certificate is in {}", logged.join(", ")) };
-    writeln!(out, "  {place}:{digests} {what} {signer}, at {time} ({by}){logged}")?;
+    writeln!(out, "  {place}:{digests} {what} {signer}, {when}{logged}")?;
     signature.warnings.iter().try_for_each(|warning| writeln!(out, "    note: {warning}"))
 }
 
@@ -212,8 +212,12 @@ fn not_established(report: &Report, history: Option<&History>) -> Vec<String> {
         }
     };
     add(
-        count(&|signature| !signature.time_is_proven),
+        count(&|signature| !signature.time_is_proven && signature.time.is_some()),
         "its time; it is the log's record, without a promise or timestamp",
+    );
+    add(
+        count(&|signature| signature.time.is_none()),
+        "its time; the log does not tell when, and so it is not established that a certificate was used while it was valid",
     );
     add(
         count(&|signature| signature.verdict == Verdict::Logged),

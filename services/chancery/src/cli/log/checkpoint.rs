@@ -4,10 +4,10 @@
 //! it, unless the caller asks for more.
 
 use super::{
-    remote,
+    remote::{self, Remote},
     trust::{self, TrustedLog},
 };
-use crate::output;
+use crate::{cli::authorities::AuthorityArguments, output};
 use anyhow::{Context as _, bail};
 use chancery_log::{
     check::{Opened, Published, open_checkpoint},
@@ -47,6 +47,8 @@ pub(super) struct Arguments {
     /// For such copies: --path rekor=/rekor rekor2=/rekor2 ct=/ct.
     #[arg(long, value_name = "LOG=PATH", num_args = 1.., value_parser = trust::place)]
     path: Vec<(String, String)>,
+    #[command(flatten)]
+    authorities: AuthorityArguments,
     /// Write the checkpoint to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -63,10 +65,11 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let logs = trust::read(source, &arguments.path)?;
     let log = arguments.log.as_deref().unwrap_or(rekor_v1::NAME);
     let trusted = trust::choose(&logs, log, source)?;
-    let (note, opened) = remote::checkpoint(url, &trusted).await.with_context(|| format!("log {log}"))?;
+    let remote = Remote { url, authorities: arguments.authorities.file() };
+    let (note, opened) = remote::checkpoint(remote, &trusted).await.with_context(|| format!("log {log}"))?;
     if let Some(file) = &arguments.out {
         if !arguments.overwrite {
-            verify_replaceable(file, url, &trusted, &opened).await?;
+            verify_replaceable(file, remote, &trusted, &opened).await?;
         }
         replace(file, &note).with_context(|| format!("cannot write {}", file.display()))?;
     }
@@ -91,7 +94,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Whether the new checkpoint may take the place of what is in the file.
-async fn verify_replaceable(file: &Path, url: &str, trusted: &TrustedLog, new: &Opened) -> anyhow::Result<()> {
+async fn verify_replaceable(file: &Path, remote: Remote<'_>, trusted: &TrustedLog, new: &Opened) -> anyhow::Result<()> {
     let name = file.display();
     let saved = match fs::read(file) {
         Ok(saved) => saved,
@@ -106,7 +109,7 @@ async fn verify_replaceable(file: &Path, url: &str, trusted: &TrustedLog, new: &
             new.origin
         );
     };
-    remote::verify_extends(url, trusted, &saved.head, new.head).await.with_context(|| {
+    remote::verify_extends(remote, trusted, &saved.head, new.head).await.with_context(|| {
         format!(
             "{name} is kept, because the log does not prove that it extends the checkpoint in it, which may be the proof of a \
              fork: name another file with --out, or add --overwrite"

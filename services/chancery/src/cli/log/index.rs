@@ -30,17 +30,17 @@ pub(in crate::cli) async fn open(data: &Path, database: &Database) -> anyhow::Re
 }
 
 /// Checks the index of each log, with a bar.
-pub(in crate::cli) async fn check(data: &Path, database: &Database) -> anyhow::Result<Vec<Report>> {
+pub(in crate::cli) async fn check(index: &Index) -> anyhow::Result<Vec<Report>> {
     let mut bars = Bars::default();
-    let index = open(data, database).await?;
     let reports = index.check(&SystemRandom, |log, done, total| bars.show(log, done, total)).await;
     bars.finish();
     Ok(reports?)
 }
 
-/// As [`check`], where the schema of the database has an index: it may be older than this program, which does not change it.
+/// As [`check`] for an instance, where the schema of the database has an index: it may be older than this program, which does not
+/// change it.
 pub(super) async fn check_if_any(data: &Path, database: &Database) -> anyhow::Result<()> {
-    match check(data, database).await {
+    match check(&open(data, database).await?).await {
         Err(error) if error.downcast_ref().is_some_and(lacks_tables) => Ok(()),
         reports => reports.map(|_| ()),
     }

@@ -13,6 +13,7 @@ use chancery_log::{
 use chancery_log_client::{Fetcher, Limits, ReadError};
 use chancery_trust::BaseUrl;
 use chancery_verify::{PublicKey, merkle::TreeHead};
+use std::path::Path;
 
 /// Shards of one log that are looked for: a rotation each quarter of a year makes as many in 16 years.
 const MOST_SHARDS: u64 = 64;
@@ -21,9 +22,17 @@ const MAX_FILE_BYTES: usize = 64 * 1024 * 1024;
 /// Files that are fetched at the same time: a group of bundles.
 const PARALLEL: usize = 16;
 
-/// Checks every trusted log on the server at `url`, as a reader with `token`.
+/// A server with logs.
+#[derive(Clone, Copy)]
+pub(super) struct Remote<'a> {
+    pub(super) url: &'a str,
+    /// The file with the certificates that are trusted for it. `None` for the system's authorities.
+    pub(super) authorities: Option<&'a Path>,
+}
+
+/// Checks every trusted log on a server, as a reader with `token`.
 pub(super) async fn check(
-    url: &str,
+    remote: Remote<'_>,
     token: Option<&TokenFile>,
     logs: &[TrustedLog],
     saved: &mut SavedCheckpoints,
@@ -31,12 +40,12 @@ pub(super) async fn check(
     let mut reports = Vec::new();
     let mut found = Vec::new();
     for trusted in logs {
-        found.extend(shards(url, trusted).await.with_context(|| format!("log {}", trusted.published.name))?);
+        found.extend(shards(remote, trusted).await.with_context(|| format!("log {}", trusted.published.name))?);
     }
     for trusted in &found {
         let name = &trusted.published.name;
         let saved = saved.of(trusted);
-        let files = Server::new(url, &trusted.path)?.with_token(token);
+        let files = Server::new(remote, &trusted.path)?.with_token(token);
         let options = options(Signatures::All, &saved);
         let bar = progress(name);
         let report = check::check_files(&files, &trusted.published, &options, |done, total| {
@@ -53,7 +62,7 @@ pub(super) async fn check(
 
 /// The shards of a log that has several keys, each at a path of its own beside the first: every key must be found at one, or
 /// not all would be checked. Numbers are missing where a shard was given up.
-async fn shards(url: &str, trusted: &TrustedLog) -> anyhow::Result<Vec<TrustedLog>> {
+async fn shards(remote: Remote<'_>, trusted: &TrustedLog) -> anyhow::Result<Vec<TrustedLog>> {
     let Published { name, keys, personality } = &trusted.published;
     if keys.len() < 2 || *personality == Personality::RekorV2 {
         return Ok(vec![trusted.clone()]);
@@ -61,7 +70,7 @@ async fn shards(url: &str, trusted: &TrustedLog) -> anyhow::Result<Vec<TrustedLo
     let (mut found, mut wanted) = (Vec::new(), keys.clone());
     for number in 1..=MOST_SHARDS {
         let path = series::name(&trusted.path, number);
-        let Some(note) = Server::new(url, &path)?.read(vec!["checkpoint".to_owned()]).await?.pop().flatten() else {
+        let Some(note) = Server::new(remote, &path)?.read(vec!["checkpoint".to_owned()]).await?.pop().flatten() else {
             continue;
         };
         let signs = |key: &PublicKey| open_checkpoint(&note, std::slice::from_ref(key), *personality).is_ok();
@@ -74,12 +83,12 @@ async fn shards(url: &str, trusted: &TrustedLog) -> anyhow::Result<Vec<TrustedLo
         }
     }
     let missing = wanted.iter().map(|key| hex::encode(key.fingerprint())).collect::<Vec<_>>().join(", ");
-    bail!("no shard below {}{} is signed with the trusted key with SHA-256 {missing}", url, trusted.path)
+    bail!("no shard below {}{} is signed with the trusted key with SHA-256 {missing}", remote.url, trusted.path)
 }
 
 /// The log's present checkpoint, verified.
-pub(super) async fn checkpoint(url: &str, trusted: &TrustedLog) -> anyhow::Result<(String, Opened)> {
-    let files = Server::new(url, &trusted.path)?;
+pub(super) async fn checkpoint(remote: Remote<'_>, trusted: &TrustedLog) -> anyhow::Result<(String, Opened)> {
+    let files = Server::new(remote, &trusted.path)?;
     let note = files.read(vec!["checkpoint".to_owned()]).await?.pop().flatten();
     let note = note.with_context(|| format!("there is no checkpoint at {}; see --path", files.prefix))?;
     let opened = open_checkpoint(&note, &trusted.published.keys, trusted.published.personality)?;
@@ -88,12 +97,12 @@ pub(super) async fn checkpoint(url: &str, trusted: &TrustedLog) -> anyhow::Resul
 
 /// Whether the log proves with its hash tiles that the tree of `head` extends `old`.
 pub(super) async fn verify_extends(
-    url: &str,
+    remote: Remote<'_>,
     trusted: &TrustedLog,
     old: &TreeHead,
     head: TreeHead,
 ) -> anyhow::Result<()> {
-    let files = Server::new(url, &trusted.path)?;
+    let files = Server::new(remote, &trusted.path)?;
     Ok(check::verify_extends(&files, trusted.published.personality, old, head).await?)
 }
 
@@ -104,10 +113,10 @@ struct Server {
 }
 
 impl Server {
-    fn new(url: &str, path: &str) -> anyhow::Result<Self> {
+    fn new(Remote { url, authorities }: Remote<'_>, path: &str) -> anyhow::Result<Self> {
         let base = BaseUrl::parse(url)?;
         let limits = Limits { answer_bytes: MAX_FILE_BYTES, parallel: PARALLEL, ..Limits::default() };
-        Ok(Self { fetcher: Fetcher::new(limits)?, prefix: format!("{}{path}", base.as_str()) })
+        Ok(Self { fetcher: Fetcher::trusting(limits, authorities)?, prefix: format!("{}{path}", base.as_str()) })
     }
 
     fn with_token(self, token: Option<&TokenFile>) -> Self {

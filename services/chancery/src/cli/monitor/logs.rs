@@ -44,11 +44,7 @@ fn remote(log: &LogTable, data: &Path) -> anyhow::Result<RemoteLog> {
         Some(origin) => Some(origin.clone()),
         None => remembered_origin(data, &log.name)?,
     };
-    let authorities = log.tls_authorities.as_deref().map(read).transpose()?;
-    let fetcher = match authorities {
-        None => Fetcher::new(Limits::default())?,
-        Some(pem) => Fetcher::trusting_also(Limits::default(), &pem).context("tls_authorities")?,
-    };
+    let fetcher = Fetcher::trusting(Limits::default(), log.ca_file.as_deref()).context("ca_file")?;
     let fetcher = match &log.token_file {
         None => fetcher,
         Some(file) => fetcher.with_token(TokenFile::for_server(file, log.url.as_str())?.into_token()),

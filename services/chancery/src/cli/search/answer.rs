@@ -63,6 +63,13 @@ struct Reference {
 struct CompleteTo {
     log: String,
     size: u64,
+    /// Servers before this one told every time.
+    #[serde(default = "yes")]
+    tells_times: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// A page as text.
@@ -79,12 +86,24 @@ impl Shown {
     fn new(lines: &[String], cursor: Option<String>, complete_to: &[CompleteTo]) -> Self {
         let logs = complete_to.iter().map(|log| format!("{} {}", escaped(&log.log), log.size));
         let logs = logs.collect::<Vec<_>>().join(", ");
+        let untold: String = complete_to.iter().filter(|log| !log.tells_times).map(CompleteTo::untold).collect();
         Self {
             lines: lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect(),
             count: lines.len() as u64,
             cursor,
-            complete_to: format!("complete up to these sizes, by the server's word: {logs}\n"),
+            complete_to: format!("complete up to these sizes, by the server's word: {logs}\n{untold}"),
         }
+    }
+}
+
+impl CompleteTo {
+    /// The line about a log that tells no times.
+    fn untold(&self) -> String {
+        format!(
+            "{} does not tell when it took its entries: --from and --to leave out only those whose certificates were not valid \
+             then\n",
+            escaped(&self.log)
+        )
     }
 }
 
@@ -194,7 +213,19 @@ mod tests {
             assert!(lines[0].contains(part), "{part}: {}", lines[0]);
         }
         assert!(lines[1].ends_with("no\\nJSON"), "{}", lines[1]);
-        assert!(shown.complete_to.contains("rekor 9"), "{}", shown.complete_to);
+        assert!(shown.complete_to.ends_with("rekor 9\n"), "{}", shown.complete_to);
+    }
+
+    #[test]
+    fn a_log_that_tells_no_times_is_named() {
+        let page: Page = serde_json::from_value(json!({
+            "entries": [{ "log": "log.example", "index": 6, "id": "cd", "time": null, "summary": null }], "cursor": null,
+            "complete_to": [{ "log": "log.example", "size": 9, "tells_times": false, "checkpoint": null }],
+        }))
+        .unwrap();
+        let shown = Shown::from(page);
+        assert!(shown.complete_to.contains("log.example does not tell when"), "{}", shown.complete_to);
+        assert_eq!(shown.count, 1);
     }
 
     #[test]

@@ -1,39 +1,43 @@
-//! `chancery search check`: compares the search index of an instance with the entries of its logs.
+//! `chancery search check`: compares a search index with the entries of its logs.
 
-use crate::{
-    cli::{log::index, place::LogsArguments},
-    output,
-};
+use super::subject::SubjectArguments;
+use crate::{cli::log::index, output};
 use anyhow::Context as _;
 use chancery_log::store::Database;
 use chancery_search::Report;
 use chancery_verify::entries;
 use clap::Args;
 use serde_json::json;
-use std::{io::Write as _, process::ExitCode};
+use std::{io::Write as _, process::ExitCode, time::Duration};
 
-/// Derive the search index of an instance again from the entries of its logs, and compare
+/// A followed log is asked for its head again if the index has grown beyond the one before: then at once.
+const AT_ONCE: Duration = Duration::ZERO;
+
+/// Derive a search index again from the entries of its logs, and compare
 ///
 /// Exits with 1 at the first row that is missing, added or changed, and names it. Only reads; a server may be running. The
 /// entries are believed: chancery log check derives the logs from them, and then does this, too.
+///
+/// With --followed the index that chancery search follow has made of a log elsewhere. Its entries are read again, and hashed into
+/// the signed tree that the index names.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery search check --data ./chancery-dev
   chancery search check --config /etc/chancery/chancery.toml
-  chancery search check --data /var/lib/chancery --database postgres://chancery@db.example.org/chancery --json")]
+  chancery search check --data /var/lib/chancery --database postgres://chancery@db.example.org/chancery --json
+  chancery search check --followed https://rekor.example.org --database rekor.db --key rekor.pub")]
 pub(super) struct Arguments {
-    #[command(flatten)]
-    logs: LogsArguments,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    subject: SubjectArguments,
 }
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let place = arguments.logs.place()?;
-    let location = place.existing_database()?;
+    let location = arguments.subject.location()?;
     let database = Database::open_read_only(&location).await.with_context(|| format!("{location}"))?;
-    let reports = index::check(&place.data, &database).await;
+    let reports = check(arguments, &database).await;
     database.close().await;
     let reports = reports?;
     let mut out = output::data();
@@ -54,6 +58,10 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn check(arguments: &Arguments, database: &Database) -> anyhow::Result<Vec<Report>> {
+    index::check(&arguments.subject.index(database, AT_ONCE).await?).await
 }
 
 fn as_json(report: &Report) -> serde_json::Value {

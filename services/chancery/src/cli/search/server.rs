@@ -51,10 +51,17 @@ pub(in crate::cli) struct Server {
 }
 
 impl Server {
-    /// The server at a base URL, and the file with the token of a reader that it is asked with.
-    pub(in crate::cli) fn new(url: &Url, token_file: Option<&Path>) -> anyhow::Result<Self> {
+    /// The server at a base URL, and the file with the token of a reader that it is asked with. The certificates in the file
+    /// `authorities` are trusted, or else the system's authorities.
+    pub(in crate::cli) fn new(
+        url: &Url,
+        token_file: Option<&Path>,
+        authorities: Option<&Path>,
+    ) -> anyhow::Result<Self> {
         let base = chancery_outbound::base(url).context("--url is not a plain http or https URL")?;
-        let client = chancery_outbound::client(DEADLINES.0, DEADLINES.1).build().context("TLS cannot be set up")?;
+        let client = chancery_outbound::client(DEADLINES.0, DEADLINES.1);
+        let client = chancery_outbound::trusting_file(client, authorities).context("cannot use --ca-file")?;
+        let client = client.build().context("TLS cannot be set up")?;
         let token = token_file.map(|file| TokenFile::for_server(file, url.as_str())).transpose()?;
         Ok(Self { client, base, token })
     }

@@ -14,7 +14,7 @@ pub(super) struct RegistryArguments {
     /// Contact this registry without TLS, as every registry on this machine; repeatable
     #[arg(long, value_name = "HOST[:PORT]")]
     allow_http_registry: Vec<String>,
-    /// Trust these certificates (PEM) of registries, in addition to those that the system trusts
+    /// Trust these certificates (PEM) for registries, in place of the system's authorities
     #[arg(long, value_name = "FILE")]
     registry_cacert: Option<PathBuf>,
     /// Keep at most this many requests in flight

@@ -2,10 +2,11 @@
 
 mod repository;
 
-use crate::output;
+use crate::{cli::authorities::AuthorityArguments, output};
 use anyhow::{Context as _, bail, ensure};
 use chancery_verify::trust_root::{TrustRoot, limits::MAX_ROOT_BYTES};
 use clap::Args;
+use repository::Ask;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -31,16 +32,35 @@ pub(in crate::cli) struct TrustArguments {
     /// Do not contact the TUF repository: use the copy in the cache, or fail if it is older than a day
     #[arg(long, requires = "tuf_url")]
     offline: bool,
+    #[command(flatten)]
+    pub(in crate::cli) authorities: AuthorityArguments,
 }
 
 impl TrustArguments {
+    /// Whether any of them is given.
+    pub(in crate::cli) fn is_given(&self) -> bool {
+        // The others need `--tuf-url`.
+        let has_root = !self.trusted_root.is_empty() || self.trust.is_some() || self.tuf_url.is_some();
+        has_root || self.authorities.file().is_some()
+    }
+
     /// Reads the trust root. `needed` is false where a key is enough.
     pub(in crate::cli) async fn load(&self, needed: bool) -> anyhow::Result<TrustRoot> {
+        self.read(needed, Ask::IfOld).await
+    }
+
+    /// The same again, also if a fresh copy of a TUF repository is at hand: something new may be in it.
+    pub(in crate::cli) async fn load_anew(&self) -> anyhow::Result<TrustRoot> {
+        self.read(false, Ask::Now).await
+    }
+
+    async fn read(&self, needed: bool, ask: Ask) -> anyhow::Result<TrustRoot> {
         if let Some(directory) = &self.trust {
             return read(&in_directory(directory)?);
         }
         if let (Some(url), Some(root)) = (&self.tuf_url, &self.tuf_root) {
-            let text = repository::trusted_root(url, root, self.offline).await?;
+            let ask = if self.offline { Ask::Never } else { ask };
+            let text = repository::trusted_root((url, root), ask, self.authorities.file()).await?;
             return parse(&text, url.as_str());
         }
         let mut roots = self.trusted_root.iter().map(|path| read(path));

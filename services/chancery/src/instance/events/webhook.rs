@@ -41,16 +41,12 @@ impl Webhook {
         Ok(())
     }
 
-    /// The receiver at `url`, which gets the token in the file `token`. The certificates in the file `authorities` are trusted
-    /// beside those of the system. Nothing is sent yet.
+    /// The receiver at `url`, which gets the token in the file `token`. The certificates in the file `authorities` are trusted for
+    /// it, or else the system's authorities. Nothing is sent yet.
     pub(crate) fn new(url: &Url, token: Option<PathBuf>, authorities: Option<&Path>) -> anyhow::Result<Self> {
         Self::check(url, token.is_some())?;
-        let mut client = chancery_outbound::client(CONNECT_DEADLINE, DEADLINE).pool_idle_timeout(IDLE);
-        if let Some(file) = authorities {
-            let pem = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-            let trusting = chancery_outbound::trusting_also(client, &pem);
-            client = trusting.with_context(|| format!("cannot use {}", file.display()))?;
-        }
+        let client = chancery_outbound::client(CONNECT_DEADLINE, DEADLINE).pool_idle_timeout(IDLE);
+        let client = chancery_outbound::trusting_file(client, authorities).context("cannot use `ca_file`")?;
         let url = url.as_str().to_owned();
         Ok(Self { client: client.build().context("TLS cannot be set up")?, url, token })
     }

@@ -24,11 +24,13 @@ const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
 /// What a log shows that is not true.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// Its key has signed two trees of which neither extends the other. Final.
-    Forked(String),
-    /// It does not prove that its head extends the one before. It may be a server that lags.
-    Unproven(String),
+pub(super) struct Fault {
+    /// Whether its key has signed two trees of which neither extends the other, which is final. If not, it does not prove that
+    /// its head extends the one before: it may be a server that lags.
+    pub(super) is_forked: bool,
+    pub(super) reason: String,
+    /// The checkpoint that was accepted, and the one that was not.
+    pub(super) checkpoints: [String; 2],
 }
 
 /// A log elsewhere.
@@ -82,6 +84,11 @@ impl Followed {
         if self.log.identity().protocol.has_certificates() { LogKind::Certificates } else { LogKind::Rekor }
     }
 
+    /// Whether it tells when it took its entries.
+    pub(super) fn tells_times(&self) -> bool {
+        self.log.identity().protocol.tells_times()
+    }
+
     /// What it shows that is not true.
     pub(super) fn fault(&self) -> Option<Fault> {
         self.state().fault.clone()
@@ -94,19 +101,18 @@ impl Followed {
             return Ok(head.clone());
         }
         let RemoteHead { size, root, checkpoint, .. } = self.ask(self.log.head()).await?;
-        let before = match &known {
-            Some((head, _)) => Some(TreeHead { size: head.size, root: head.root }),
+        let head = SourceHead { size, root, checkpoint };
+        let before = match known {
+            Some((before, _)) => Some(before),
             None => self.stored().await?,
         };
-        if let Some(before) = before {
-            let proven = self.verify_extends(&before, &TreeHead { size, root }).await?;
-            if let Err(fault) = proven {
-                let (Fault::Forked(reason) | Fault::Unproven(reason)) = fault.clone();
-                self.state().fault = Some(fault);
-                return Err(SourceError { reason });
-            }
+        if let Some(before) = before
+            && let Err(fault) = self.verify_extends(&before, &head).await?
+        {
+            let reason = fault.reason.clone();
+            self.state().fault = Some(fault);
+            return Err(SourceError { reason });
         }
-        let head = SourceHead { size, root, checkpoint };
         let mut state = self.state();
         (state.head, state.fault) = (Some((head.clone(), Instant::now())), None);
         Ok(head)
@@ -117,7 +123,7 @@ impl Followed {
         let known = self.state().head.as_ref().map(|(head, _)| TreeHead { size: head.size, root: head.root });
         let known = match known {
             Some(known) => Some(known),
-            None => self.stored().await?,
+            None => self.stored().await?.map(|head| tree(&head)),
         };
         known.ok_or_else(|| unreadable(&"no checkpoint of it was accepted yet"))
     }
@@ -127,46 +133,56 @@ impl Followed {
         self.state().head.as_ref().map_or(0, |(head, _)| head.size)
     }
 
-    /// The tree head of the checkpoint in the database.
-    async fn stored(&self) -> Result<Option<TreeHead>, SourceError> {
+    /// The checkpoints of it that were accepted: the one in the database, and the newest one.
+    pub(super) async fn checkpoints(&self) -> Vec<String> {
+        let stored = self.store.progress(self.log_id).await.ok().flatten();
+        let newest = self.state().head.as_ref().map(|(head, _)| head.checkpoint.clone());
+        stored.and_then(|progress| progress.checkpoint).into_iter().chain(newest).collect()
+    }
+
+    /// The head of the checkpoint in the database.
+    async fn stored(&self) -> Result<Option<SourceHead>, SourceError> {
         let progress = self.store.progress(self.log_id).await.map_err(|error| unreadable(&error))?;
         let Some(note) = progress.and_then(|progress| progress.checkpoint) else { return Ok(None) };
         let opened = self.log.open_checkpoint(&note).map_err(|rejection| {
             let reason = "the checkpoint in the database is not one of this log";
             unreadable(&format!("{reason} ({rejection}): follow it into a new database"))
         });
-        opened.map(Some)
+        opened.map(|TreeHead { size, root }| Some(SourceHead { size, root, checkpoint: note }))
     }
 
     /// Whether the log proves that the tree `new` extends `old`.
-    async fn verify_extends(&self, old: &TreeHead, new: &TreeHead) -> Result<Result<(), Fault>, SourceError> {
-        let name = &self.name;
+    async fn verify_extends(&self, old: &SourceHead, new: &SourceHead) -> Result<Result<(), Fault>, SourceError> {
         let (is_older, smaller, larger) = if new.size < old.size { (true, new, old) } else { (false, old, new) };
         let proof = self.ask(self.log.consistency_proof(smaller.size, larger.size)).await?;
-        let verdict = verify_consistency(smaller, larger, &proof);
+        let verdict = verify_consistency(&tree(smaller), &tree(larger), &proof);
         if verdict.is_err() {
             self.log.forget();
         }
-        Ok(match verdict {
-            Ok(()) if is_older => Err(Fault::Unproven(format!(
+        let (name, is_forked) = (&self.name, verdict.is_err() && new.size == old.size);
+        let reason = match verdict {
+            Ok(()) if is_older => format!(
                 "{name} shows a tree of {}, and has shown one of {} before: the server lags, or was put back",
                 entries(new.size),
                 entries(old.size)
-            ))),
-            Ok(()) => Ok(()),
-            Err(_) if new.size == old.size => Err(Fault::Forked(format!(
-                "{name} is forked: its key has signed two trees of {} with the roots {} and {}. Keep both checkpoints, and \
-                 tell whoever relies on the log",
+            ),
+            Ok(()) => return Ok(Ok(())),
+            Err(_) if is_forked => format!(
+                "{name} is forked: its key has signed two trees of {} with the roots {} and {}. Its two checkpoints prove it: keep \
+                 them, and send them to whoever relies on the log",
                 entries(new.size),
                 hex::encode(old.root),
                 hex::encode(new.root)
-            ))),
-            Err(rejection) => Err(Fault::Unproven(format!(
-                "{name} does not prove that its tree of {} extends that of {} ({rejection}): it may be forked, or was put back",
+            ),
+            Err(rejection) => format!(
+                "{name} does not prove that its tree of {} extends that of {} ({rejection}): it may be forked, or was put back. Keep \
+                 both checkpoints, and ask its operator and its witnesses for the proof",
                 entries(larger.size),
                 entries(smaller.size)
-            ))),
-        })
+            ),
+        };
+        let checkpoints = [old.checkpoint.clone(), new.checkpoint.clone()];
+        Ok(Err(Fault { is_forked, reason, checkpoints }))
     }
 
     /// Makes a request, unless the log is to be left alone.
@@ -199,6 +215,10 @@ impl Followed {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+const fn tree(SourceHead { size, root, .. }: &SourceHead) -> TreeHead {
+    TreeHead { size: *size, root: *root }
 }
 
 /// The number of a log in the database: of its key and its origin, so that a database cannot be continued with another log.

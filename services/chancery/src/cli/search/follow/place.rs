@@ -3,16 +3,16 @@
 //! What a URL leads to is not believed, and neither is what the server says about keys. Each protocol is asked for a checkpoint,
 //! and each trusted key is tried on it. The key decides.
 
-use super::failure::Failure;
+use super::{evidence::Evidence, failure::Failure};
 use crate::output;
 use anyhow::{Context as _, anyhow, bail};
-use chancery_log_client::{Fetcher, LogIdentity, Protocol, ReadError, RemoteLog};
+use chancery_log_client::{Fetcher, LogIdentity, Protocol, ReadError, RemoteLog, Shard};
 use chancery_verify::{
     PublicKey,
     trust_root::{TransparencyLog, TrustRoot},
     verifier_key::{KeyType, VerifierKey},
 };
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 use url::Url;
 
 /// Where the files of a Rekor v2 log are on its own host.
@@ -30,6 +30,15 @@ pub(super) struct TrustedKey {
     protocols: Vec<Protocol>,
     /// The first line of its checkpoints, where the key comes with it.
     origin: Option<String>,
+}
+
+/// The logs at a URL.
+#[derive(Default)]
+pub(super) struct Place {
+    /// One, or the trees of a Rekor v1 log, the oldest first.
+    pub(super) logs: Vec<RemoteLog>,
+    /// The numbers of trees whose checkpoints no trusted key has signed.
+    pub(super) untrusted: BTreeSet<i64>,
 }
 
 /// What is looked for at a URL.
@@ -95,11 +104,7 @@ fn is_at(url: &Url, trusted: &str) -> bool {
 }
 
 /// The logs at a URL: one, or the trees of a Rekor v1 log.
-pub(super) async fn find(
-    wanted: &Wanted<'_>,
-    keys: &[TrustedKey],
-    fetcher: &Fetcher,
-) -> Result<Vec<RemoteLog>, Failure> {
+pub(super) async fn find(wanted: &Wanted<'_>, keys: &[TrustedKey], fetcher: &Fetcher) -> Result<Place, Failure> {
     let (mut found, mut reasons): (Vec<RemoteLog>, Vec<ReadError>) = (Vec::new(), Vec::new());
     for key in keys {
         match signed_by(wanted, key, fetcher, &mut reasons).await? {
@@ -121,7 +126,7 @@ pub(super) async fn find(
     if protocol == Protocol::RekorV1 && wanted.origin.is_none() {
         return with_earlier_trees(log, keys, fetcher).await;
     }
-    Ok(vec![log])
+    Ok(Place { logs: vec![log], untrusted: BTreeSet::new() })
 }
 
 /// The log at the URL whose checkpoint `key` has signed, in the first protocol in which there is one.
@@ -157,36 +162,74 @@ fn not_found(url: &Url, reasons: &[ReadError]) -> Failure {
     let told: Vec<String> = reasons.iter().map(|reason| format!("\n  {reason}")).collect();
     let told = told.concat();
     if reasons.iter().any(|reason| matches!(reason, ReadError::Rejected { .. })) {
-        return Failure::Untrue(format!("no trusted key has signed the checkpoint of a log at {url}:{told}"));
+        let reason = format!("no trusted key has signed the checkpoint of a log at {url}:{told}");
+        return Failure::Untrue { reason, evidence: Evidence::default() };
     }
     Failure::Unusable(anyhow!("no log that a trusted key could be of is at {url}:{told}"))
 }
 
 /// A Rekor v1 log with the trees before it, the oldest first. Each may have a key of its own.
-async fn with_earlier_trees(log: RemoteLog, keys: &[TrustedKey], fetcher: &Fetcher) -> Result<Vec<RemoteLog>, Failure> {
+async fn with_earlier_trees(log: RemoteLog, keys: &[TrustedKey], fetcher: &Fetcher) -> Result<Place, Failure> {
+    let known = log.origin().map(str::to_owned).into_iter().collect();
+    let mut place = other_trees(&log, known, keys, fetcher).await?;
+    for tree in &place.untrusted {
+        output::note(&untrusted(*tree));
+    }
+    place.logs.push(log);
+    Ok(place)
+}
+
+/// The trees at the URL of `log` whose checkpoints do not begin with one of `known`.
+pub(super) async fn other_trees(
+    log: &RemoteLog,
+    mut known: BTreeSet<String>,
+    keys: &[TrustedKey],
+    fetcher: &Fetcher,
+) -> Result<Place, Failure> {
     let shards = log.shards().await.map_err(|error| Failure::Unread(error.to_string()))?;
-    let mut logs = Vec::new();
-    for shard in shards.iter().filter(|shard| shard.origin() != log.origin()) {
-        let mut trusted = None;
-        for key in keys.iter().filter(|key| key.protocols.contains(&Protocol::RekorV1)) {
-            let origin = shard.origin().map(str::to_owned);
-            let identity = LogIdentity { key: key.key.clone(), origin, ..log.identity().clone() };
-            let earlier = RemoteLog::new(identity, fetcher.clone()).map_err(|error| Failure::Unusable(error.into()))?;
-            if earlier.open_checkpoint(&shard.unverified_checkpoint).is_ok() {
-                trusted = Some(earlier);
-                break;
+    let mut place = Place::default();
+    for shard in &shards {
+        if shard.origin().is_some_and(|origin| known.contains(origin)) {
+            continue;
+        }
+        match trusted_tree(log, shard, keys, fetcher)? {
+            Some(tree) => {
+                // A server may list a tree twice.
+                known.extend(shard.origin().map(str::to_owned));
+                place.logs.push(tree);
+            }
+            None => {
+                place.untrusted.insert(shard.tree_id);
             }
         }
-        match trusted {
-            Some(earlier) => logs.push(earlier),
-            None => output::note(&format!(
-                "note: the tree {} is not followed: no trusted key has signed its checkpoint. Add its key with --key",
-                shard.tree_id
-            )),
+    }
+    Ok(place)
+}
+
+/// A tree, if a trusted key has signed its checkpoint.
+fn trusted_tree(
+    log: &RemoteLog,
+    shard: &Shard,
+    keys: &[TrustedKey],
+    fetcher: &Fetcher,
+) -> Result<Option<RemoteLog>, Failure> {
+    for key in keys.iter().filter(|key| key.protocols.contains(&Protocol::RekorV1)) {
+        let origin = shard.origin().map(str::to_owned);
+        let identity = LogIdentity { key: key.key.clone(), origin, ..log.identity().clone() };
+        let tree = RemoteLog::new(identity, fetcher.clone()).map_err(|error| Failure::Unusable(error.into()))?;
+        if tree.open_checkpoint(&shard.unverified_checkpoint).is_ok() {
+            return Ok(Some(tree));
         }
     }
-    logs.push(log);
-    Ok(logs)
+    Ok(None)
+}
+
+/// The note about a tree that is not followed.
+pub(super) fn untrusted(tree_id: i64) -> String {
+    format!(
+        "note: the tree {tree_id} is not followed: no trusted key has signed its checkpoint. Add its key with --key, or give a \
+         trust root that has it"
+    )
 }
 
 #[cfg(test)]

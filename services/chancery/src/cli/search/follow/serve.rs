@@ -1,6 +1,5 @@
 //! The search API over an index of logs elsewhere: the same paths and answers as a server has for its own logs.
 
-use super::sources::Asked;
 use crate::{instance::search_state, listening::Listening, loopback, output};
 use anyhow::Context as _;
 use chancery_daemon::{
@@ -9,28 +8,53 @@ use chancery_daemon::{
     http::openapi::{self, Document, describe_shell},
     reload::Hangups,
 };
-use chancery_search::{Asking, Index, Source, Status, Trust, store::Store};
+use chancery_search::{Asking, Index, Sources, Status, Trust, store::Store};
 use chancery_verify::{
     trust_root::TrustRoot,
     verifier::{Options, Verifier},
 };
 use serde_json::json;
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// What is trusted now. Clones are the same.
+#[derive(Clone)]
+pub(super) struct Trusted(Arc<Mutex<Option<Arc<Verifier>>>>);
+
+impl Trusted {
+    /// A trust root. Without any log in it nothing is verified.
+    pub(super) fn new(root: TrustRoot) -> Self {
+        Self(Arc::new(Mutex::new(verifier(root))))
+    }
+
+    /// Trusts this from now on.
+    pub(super) fn replace(&self, root: TrustRoot) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = verifier(root);
+    }
+
+    fn trust(&self) -> Trust {
+        let trusted = self.clone();
+        Arc::new(move || trusted.0.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}
+
+fn verifier(root: TrustRoot) -> Option<Arc<Verifier>> {
+    let is_empty = root.logs().is_empty() && root.ct_logs().is_empty();
+    (!is_empty).then(|| Arc::new(Verifier::new(root, Options::default())))
+}
 
 /// What questions are answered from.
 pub(super) struct Answers {
-    store: Arc<dyn Store>,
-    sources: Vec<Arc<dyn Source>>,
+    index: Index,
     trust: Trust,
 }
 
 impl Answers {
-    /// From this index of these logs. What is found is verified with `root`, if it has anything.
-    pub(super) fn new(store: Arc<dyn Store>, logs: Vec<Asked>, root: TrustRoot) -> Self {
-        let sources = logs.into_iter().map(|log| Arc::new(log) as Arc<dyn Source>).collect();
-        let is_empty = root.logs().is_empty() && root.ct_logs().is_empty();
-        let verifier = (!is_empty).then(|| Arc::new(Verifier::new(root, Options::default())));
-        Self { store, sources, trust: Arc::new(move || verifier.clone()) }
+    /// From the index of these logs in `store`. What is found is verified with what is trusted at that moment.
+    pub(super) fn new(store: Arc<dyn Store>, logs: Sources, trusted: &Trusted) -> Self {
+        Self { index: Index::new(store, logs), trust: trusted.trust() }
     }
 
     /// Answers at `address` until SIGTERM or SIGINT. `following` is the index that knows how it goes.
@@ -38,8 +62,7 @@ impl Answers {
         let hangups = Hangups::catch().context("cannot wait for SIGHUP")?;
         let listening = Listening::on(address, None, hangups).await?;
         let address = listening.address()?;
-        let Self { store, sources, trust } = self;
-        let index = Index::new(store, Arc::new(move || sources.clone()));
+        let Self { index, trust } = self;
         let asking = Asking::new(index, trust, Arc::new(SystemClock));
         let described = openapi::router(&description().into_json());
         let routes = chancery_search::http::router(asking).merge(described);

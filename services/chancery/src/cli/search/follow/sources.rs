@@ -21,6 +21,11 @@ const REMEMBERED_BYTES: u64 = 64 << 20;
 /// Entries that are proven at the same time.
 const PROOFS_AT_ONCE: usize = 8;
 
+/// What to do if the log shows other entries than those of its tree.
+const ADVICE: &str = "Nothing of them is indexed. The log has no repair for this: its operator, or a server on the way, shows other \
+    entries than its key has signed. Keep the checkpoints, which are the evidence, read the log from another network, and ask its \
+    operator and its witnesses";
+
 /// A log that is followed.
 pub(super) struct Following {
     followed: Arc<Followed>,
@@ -97,6 +102,14 @@ impl Source for Following {
         self.followed.kind()
     }
 
+    fn tells_times(&self) -> bool {
+        self.followed.tells_times()
+    }
+
+    fn advice(&self) -> &'static str {
+        ADVICE
+    }
+
     fn head(&self) -> Answer<'_, SourceHead> {
         Box::pin(self.followed.head())
     }
@@ -145,6 +158,14 @@ impl Source for Asked {
 
     fn kind(&self) -> LogKind {
         self.followed.kind()
+    }
+
+    fn tells_times(&self) -> bool {
+        self.followed.tells_times()
+    }
+
+    fn advice(&self) -> &'static str {
+        ADVICE
     }
 
     fn head(&self) -> Answer<'_, SourceHead> {

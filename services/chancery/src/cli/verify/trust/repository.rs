@@ -34,6 +34,17 @@ const MAX_ROOTS: u64 = 256;
 /// For connecting, and for one file.
 const DEADLINES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
 
+/// When the repository is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// If the kept copy is not fresh.
+    IfOld,
+    /// In any case.
+    Now,
+    /// In no case.
+    Never,
+}
+
 /// When the kept copy was made, and until when it counts; seconds since 1970.
 #[derive(Serialize, Deserialize)]
 struct Kept {
@@ -41,8 +52,13 @@ struct Kept {
     expires: u64,
 }
 
-/// The text of `trusted_root.json`, kept or fetched.
-pub(super) async fn trusted_root(url: &Url, root: &str, offline: bool) -> anyhow::Result<Vec<u8>> {
+/// The text of `trusted_root.json` of the repository at a URL with this pinned root, kept or fetched. The certificates in the file
+/// `authorities` are trusted for its server, or else the system's authorities.
+pub(super) async fn trusted_root(
+    (url, root): (&Url, &str),
+    ask: Ask,
+    authorities: Option<&Path>,
+) -> anyhow::Result<Vec<u8>> {
     let base = base(url)?;
     let pinned = Pinned::read(root)?;
     let directory = environment::cache().map(|cache| {
@@ -51,11 +67,17 @@ pub(super) async fn trusted_root(url: &Url, root: &str, offline: bool) -> anyhow
     });
     let directory = directory.context("this user has no directory for a cache: set XDG_CACHE_HOME")?;
     let now = SystemClock.now().millis() / 1000;
-    if let Some(text) = kept(&directory, now) {
+    if ask != Ask::Now
+        && let Some(text) = kept(&directory, now)
+    {
         return Ok(text);
     }
-    ensure!(!offline, "there is no fresh copy of {url} in {}; run once without --offline", directory.display());
-    fetch(&base, pinned, &directory, now)
+    ensure!(
+        ask != Ask::Never,
+        "there is no fresh copy of {url} in {}; run once without --offline",
+        directory.display()
+    );
+    fetch(&base, pinned, &directory, (now, authorities))
         .await
         .with_context(|| format!("cannot take trust from the TUF repository {url}"))
 }
@@ -68,10 +90,15 @@ fn kept(directory: &Path, now: u64) -> Option<Vec<u8>> {
     if fresh { fs::read(directory.join(TARGET)).ok() } else { None }
 }
 
-async fn fetch(base: &Url, pinned: Pinned, directory: &Path, now: u64) -> anyhow::Result<Vec<u8>> {
+async fn fetch(
+    base: &Url,
+    pinned: Pinned,
+    directory: &Path,
+    (now, authorities): (u64, Option<&Path>),
+) -> anyhow::Result<Vec<u8>> {
     let datastore = directory.join("metadata");
     fs::create_dir_all(&datastore).with_context(|| format!("cannot write to {}", directory.display()))?;
-    let transport = Bounded::new()?;
+    let transport = Bounded::new(authorities)?;
     let root = pinned.obtain(base, &transport).await?;
     let limits = Limits { max_root_updates: MAX_ROOTS, ..Limits::default() };
     let loader = RepositoryLoader::new(&root, base.clone(), base.join("targets/")?).transport(transport);
@@ -154,14 +181,16 @@ impl Pinned {
 struct Bounded(Client);
 
 impl Bounded {
-    fn new() -> anyhow::Result<Self> {
-        Ok(Self(chancery_outbound::client(DEADLINES.0, DEADLINES.1).build().context("TLS cannot be set up")?))
+    fn new(authorities: Option<&Path>) -> anyhow::Result<Self> {
+        let client = chancery_outbound::client(DEADLINES.0, DEADLINES.1);
+        let client = chancery_outbound::trusting_file(client, authorities).context("cannot use --ca-file")?;
+        Ok(Self(client.build().context("TLS cannot be set up")?))
     }
 
     async fn get(&self, url: &Url) -> Result<Bytes, TransportError> {
         let other = |reason: String| TransportError::new_with_cause(TransportErrorKind::Other, url.as_str(), reason);
-        let mut response =
-            self.0.get(url.clone()).send().await.map_err(|error| other(error.without_url().to_string()))?;
+        let broken = |error: reqwest::Error| other(format!("{:#}", anyhow::Error::new(error.without_url())));
+        let mut response = self.0.get(url.clone()).send().await.map_err(broken)?;
         match response.status() {
             StatusCode::OK => {}
             // Some stores answer so for what is not there.
@@ -171,7 +200,7 @@ impl Bounded {
             status => return Err(other(format!("status {}", status.as_u16()))),
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| other(error.without_url().to_string()))? {
+        while let Some(chunk) = response.chunk().await.map_err(broken)? {
             if body.len() + chunk.len() > MAX_FILE {
                 return Err(other(format!("more than {MAX_FILE} bytes")));
             }

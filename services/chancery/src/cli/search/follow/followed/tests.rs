@@ -133,7 +133,13 @@ async fn two_trees_of_one_size_are_a_fork() {
     log.show(&["a", "b", "x"]).await;
     let error = followed.head().await.unwrap_err();
     assert!(error.reason.contains("is forked"), "{error}");
-    assert_eq!(followed.fault(), Some(Fault::Forked(error.reason)));
+    let Fault { is_forked, reason, checkpoints: [accepted, other] } = followed.fault().unwrap();
+    assert_eq!((is_forked, reason), (true, error.reason));
+    // Both are evidence: the key has signed them.
+    let roots = [&accepted, &other].map(|note| followed.log.open_checkpoint(note).unwrap().root);
+    assert_ne!(roots[0], roots[1]);
+    assert_eq!(followed.accepted().await.unwrap().root, roots[0]);
+    assert_eq!(followed.checkpoints().await, [accepted]);
     assert_eq!(followed.size(), 3);
 }
 
@@ -146,7 +152,7 @@ async fn an_older_tree_and_one_that_does_not_follow_are_unproven() {
     log.show(&["a", "b"]).await;
     let older = followed.head().await.unwrap_err().reason;
     assert!(older.contains("lags, or was put back"), "{older}");
-    assert_eq!(followed.fault(), Some(Fault::Unproven(older)));
+    assert!(followed.fault().is_some_and(|fault| !fault.is_forked && fault.reason == older));
     log.show(&["a", "x", "c", "d", "e"]).await;
     let other = followed.head().await.unwrap_err().reason;
     assert!(other.contains("does not prove"), "{other}");
