@@ -91,7 +91,7 @@ fn an_envelope_is_attributed_though_its_signature_is_not_in_the_entry() {
     let verified = verifier(&world).verify_logged(&entry_v1(&world), NOW).unwrap();
     let (_, payload) = world.spec.envelope.as_ref().unwrap();
     assert_eq!(verified.digest_of, Some(DigestOf::Payload));
-    assert_eq!(verified.digest.unwrap().1, HashAlgorithm::Sha256.digest(payload));
+    assert_eq!(verified.digest.as_ref().unwrap().1, HashAlgorithm::Sha256.digest(payload));
     assert_eq!(identity(&verified), IDENTITY);
     assert_eq!(verified.signatures[0].as_ref().unwrap().over_digest, None);
 }

@@ -27,46 +27,47 @@ MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEKKO5Pe/NYi/J1sk0DaJNIycISSR6
 
 /// Where a target starts.
 pub fn seeds(target: &str) -> Vec<Vec<u8>> {
-    let texts = match target {
-        "log_rekor_v1" => {
-            let tree = |number: i64, size: u64| {
-                format!(
-                    r#""rootHash":"{HEX}","signedTreeHead":"log.example - {number}\n{size}\n{BASE64}\n","treeID":"{number}","treeSize":{size}"#
-                )
-            };
-            let proof = format!(
-                r#"{{"inclusionProof":{{"checkpoint":"","hashes":["{HEX}","{HEX}"],"logIndex":1,"rootHash":"{HEX}","treeSize":3}},"signedEntryTimestamp":"AA=="}}"#
-            );
-            let entry = format!(
-                r#"{{"{TREE_ID:016x}{HEX}":{{"body":"e30=","integratedTime":1700000000,"logID":"{HEX}","logIndex":8,"verification":{proof}}}}}"#
-            );
-            vec![
-                format!(r#"{{"inactiveShards":[{{{}}}],{}}}"#, tree(5, 7), tree(TREE_ID, 3)),
-                format!(r#"{{"inactiveShards":null,{}}}"#, tree(TREE_ID, 3)),
-                format!("[{entry},{entry}]"),
-                entry,
-                format!(r#"{{"hashes":["{HEX}"],"rootHash":"{HEX}"}}"#),
-                r#"{"hashes":null,"rootHash":""}"#.to_owned(),
-            ]
-        }
-        _ => {
-            let entry = r#"{"leaf_input":"AAAAAAGLz+VoAAAAAAAAAQAAAA==","extra_data":"AAAA"}"#;
-            vec![
-                format!(
-                    r#"{{"tree_size":3,"timestamp":1700000000123,"sha256_root_hash":"{BASE64}","tree_head_signature":"BAMARjBEAiA="}}"#
-                ),
-                format!(
-                    r#"{{"tree_size":0,"timestamp":0,"sha256_root_hash":"{BASE64}","tree_head_signature":"BAMARjBEAiA="}}"#
-                ),
-                format!(r#"{{"entries":[{entry},{entry}]}}"#),
-                format!(r#"{{"leaf_input":"","extra_data":"","audit_path":["{BASE64}","{BASE64}"]}}"#),
-                format!(r#"{{"leaf_index":1,"audit_path":["{BASE64}"]}}"#),
-                format!(r#"{{"consistency":["{BASE64}"]}}"#),
-                r#"{"consistency":null}"#.to_owned(),
-            ]
-        }
-    };
+    let texts = if target == "log_rekor_v1" { of_rekor_v1() } else { of_rfc6962() };
     texts.into_iter().map(String::into_bytes).collect()
+}
+
+fn of_rekor_v1() -> Vec<String> {
+    let tree = |number: i64, size: u64| {
+        format!(
+            r#""rootHash":"{HEX}","signedTreeHead":"log.example - {number}\n{size}\n{BASE64}\n","treeID":"{number}","treeSize":{size}"#
+        )
+    };
+    let proof = format!(
+        r#"{{"inclusionProof":{{"checkpoint":"","hashes":["{HEX}","{HEX}"],"logIndex":1,"rootHash":"{HEX}","treeSize":3}},"signedEntryTimestamp":"AA=="}}"#
+    );
+    let entry = format!(
+        r#"{{"{TREE_ID:016x}{HEX}":{{"body":"e30=","integratedTime":1700000000,"logID":"{HEX}","logIndex":8,"verification":{proof}}}}}"#
+    );
+    vec![
+        format!(r#"{{"inactiveShards":[{{{}}}],{}}}"#, tree(5, 7), tree(TREE_ID, 3)),
+        format!(r#"{{"inactiveShards":null,{}}}"#, tree(TREE_ID, 3)),
+        format!("[{entry},{entry}]"),
+        entry,
+        format!(r#"{{"hashes":["{HEX}"],"rootHash":"{HEX}"}}"#),
+        r#"{"hashes":null,"rootHash":""}"#.to_owned(),
+    ]
+}
+
+fn of_rfc6962() -> Vec<String> {
+    let entry = r#"{"leaf_input":"AAAAAAGLz+VoAAAAAAAAAQAAAA==","extra_data":"AAAA"}"#;
+    vec![
+        format!(
+            r#"{{"tree_size":3,"timestamp":1700000000123,"sha256_root_hash":"{BASE64}","tree_head_signature":"BAMARjBEAiA="}}"#
+        ),
+        format!(
+            r#"{{"tree_size":0,"timestamp":0,"sha256_root_hash":"{BASE64}","tree_head_signature":"BAMARjBEAiA="}}"#
+        ),
+        format!(r#"{{"entries":[{entry},{entry}]}}"#),
+        format!(r#"{{"leaf_input":"","extra_data":"","audit_path":["{BASE64}","{BASE64}"]}}"#),
+        format!(r#"{{"leaf_index":1,"audit_path":["{BASE64}"]}}"#),
+        format!(r#"{{"consistency":["{BASE64}"]}}"#),
+        r#"{"consistency":null}"#.to_owned(),
+    ]
 }
 
 /// Every answer of Rekor v1: trees follow each other without a gap, and nothing is larger than what was sent.

@@ -39,15 +39,12 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(Arguments { url, config, authorities }: Arguments) -> anyhow::Result<ExitCode> {
     let client = Client::builder().timeout(DEADLINE).redirect(redirect::Policy::none());
-    let (client, url) = match config {
-        Some(file) => {
-            ensure!(authorities.file().is_none(), "--ca-file is for the server of --url");
-            own_server(client, &Configuration::load(&file)?)
-        }
-        None => {
-            let trusting = chancery_outbound::trusting_file(client, authorities.file());
-            (trusting.context("cannot use --ca-file")?, url)
-        }
+    let (client, url) = if let Some(file) = config {
+        ensure!(authorities.file().is_none(), "--ca-file is for the server of --url");
+        own_server(client, &Configuration::load(&file)?)
+    } else {
+        let trusting = chancery_outbound::trusting_file(client, authorities.file());
+        (trusting.context("cannot use --ca-file")?, url)
     };
     ask(client, url.trim_end_matches('/')).await?;
     output::print("ready\n")?;

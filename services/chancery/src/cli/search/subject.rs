@@ -47,15 +47,13 @@ impl SubjectArguments {
 
     /// The index in this database. A newer head of a followed log is asked for after `interval`.
     pub(super) async fn index(&self, database: &Database, interval: Duration) -> anyhow::Result<Index> {
-        match &self.followed {
-            Some(url) => Ok(follow::index(&self.log, url, (database, interval)).await?),
-            None => {
-                ensure!(
-                    !self.log.is_given(),
-                    "options that name a log need --followed with its URL; the logs of an instance need none"
-                );
-                index::open(&self.instance.data()?, database).await.context("cannot open the logs")
-            }
+        if let Some(url) = &self.followed {
+            return Ok(follow::index(&self.log, url, (database, interval)).await?);
         }
+        ensure!(
+            !self.log.is_given(),
+            "options that name a log need --followed with its URL; the logs of an instance need none"
+        );
+        index::open(&self.instance.data()?, database).await.context("cannot open the logs")
     }
 }

@@ -29,8 +29,8 @@ impl Failure {
     pub(super) fn keeping(self, database: &Location) -> Self {
         match self {
             Self::Untrue { reason, evidence } => {
-                let kept: String = evidence.keep(database).iter().map(|line| format!("\n{line}")).collect();
-                Self::Untrue { reason: format!("{reason}{kept}"), evidence }
+                let lines = [vec![reason], evidence.keep(database)].concat();
+                Self::Untrue { reason: lines.join("\n"), evidence }
             }
             other => other,
         }
