@@ -111,6 +111,7 @@ impl Company {
         let company = Self(TempDir::new().unwrap());
         let ca = "basicConstraints = critical,CA:TRUE,pathlen:0\nkeyUsage = critical,keyCertSign,cRLSign\n\
             subjectKeyIdentifier = hash\nauthorityKeyIdentifier = keyid\n";
+        let unnamed = ca.replace("authorityKeyIdentifier = keyid", "authorityKeyIdentifier = none");
         let root = |length: u8| {
             format!(
                 "basicConstraints = critical,CA:TRUE,pathlen:{length}\nkeyUsage = critical,keyCertSign,cRLSign\n\
@@ -120,7 +121,8 @@ impl Company {
         let configuration = format!(
             "[req]\ndistinguished_name = name\nprompt = no\n[name]\nO = Company\nCN = Company Root\n\
              [root]\n{}[short]\n{}[without_usage]\n{ca}[leaf]\nextendedKeyUsage = codeSigning\n\
-             [constrained]\n{ca}extendedKeyUsage = codeSigning\nnameConstraints = critical,permitted;email:example.org\n",
+             [constrained]\n{ca}extendedKeyUsage = codeSigning\nnameConstraints = critical,permitted;email:example.org\n\
+             [unnamed]\n{unnamed}extendedKeyUsage = codeSigning\n",
             root(1),
             root(0)
         );
@@ -211,6 +213,7 @@ fn every_wrong_chain_is_explained() {
     let with = |section: &str| format!("-days 365 -extfile company.cnf -extensions {section}");
     refused("root", &with("without_usage"), "does not have the extended key usage codeSigning (1.3.6.1.5.5.7.3.3)");
     refused("root", &with("constrained"), "has name constraints (permitted email example.org)");
+    refused("root", &with("unnamed"), "has no authority key identifier");
     refused("root", &with("leaf"), "is not a CA; have it issued with the basic constraint CA:TRUE");
     refused("root", "-days 365 -copy_extensions copy -sha1", "signed with an algorithm that clients do not verify");
 
