@@ -292,6 +292,18 @@ fn a_root_s_key_that_is_kept_issues_again_and_is_nowhere_else() {
 }
 
 #[test]
+fn an_init_that_failed_because_of_its_root_is_run_again_with_another() {
+    let site = site("root_key = \"file:/nowhere/at/all/root.pem\"");
+    chancery(&site, "init --config chancery.toml").run().fails_with(&["cannot use the ca-root key", "/nowhere/at/all"]);
+    let file = site.path().join("chancery.toml");
+    let before = fs::read_to_string(&file).unwrap();
+    fs::write(&file, before.replace("root_key = \"file:/nowhere/at/all/root.pem\"", "")).unwrap();
+    let said = chancery(&site, "init --config chancery.toml").run().succeeds();
+    assert!(said.contains("no key of a root is on this machine"), "{said}");
+    has_no_root_key(&site.path().join("data"), &site.path().join("data"));
+}
+
+#[test]
 fn an_instance_begins_below_a_company_s_root() {
     let company = Company::new();
     let site = site("");
@@ -303,12 +315,19 @@ fn an_instance_begins_below_a_company_s_root() {
     let chain = company.issue(&site.path().join("ca.csr"), "root", AS_REQUESTED);
     let file = site.path().join("chancery.toml");
     let before = fs::read_to_string(&file).unwrap();
-    let with = |chain: &Path| format!("{before}key = \"{key}\"\nchain = \"{}\"\n", chain.display());
-    fs::write(&file, with(&company.path("root.pem"))).unwrap();
-    chancery(&site, "init --config chancery.toml")
-        .run()
-        .fails_with(&["[ca] chain", "no certificate in it is for the key"]);
-    fs::write(&file, with(&chain)).unwrap();
+    let with = |key: &str, chain: &Path| format!("{before}key = \"{key}\"\nchain = \"{}\"\n", chain.display());
+    chancery(&site, "keys generate --out other.pem --password-file password").run().succeeds();
+    for (key, chain, said) in [
+        (&key, &company.path("root.pem"), "no certificate in it is for the key"),
+        (&uri(site.path(), "other.pem"), &chain, "no certificate in it is for the key"),
+        (&uri(site.path(), "missing.pem"), &chain, "missing.pem"),
+    ] {
+        fs::write(&file, with(key, chain)).unwrap();
+        chancery(&site, "init --config chancery.toml").run().fails_with(&["ca", said]);
+        assert!(!site.path().join("data").exists(), "which key it has cannot change once it is made");
+        assert!(!site.path().join("missing.pem").exists(), "the certificates are for a key that exists");
+    }
+    fs::write(&file, with(&key, &chain)).unwrap();
     chancery(&site, "init --config chancery.toml").run().succeeds();
     let kept = fs::read_to_string(site.path().join("data/keys/ca-chain.pem")).unwrap();
     assert!(kept.ends_with(&fs::read_to_string(company.path("root.pem")).unwrap()), "{kept}");
