@@ -191,7 +191,12 @@ fn a_company_s_own_root_issues_to_both_authorities() {
     let mut bundles = sign(&alice, "before", &Client::ALL);
     for (role, list) in [("ca", "certificateAuthorities"), ("tsa", "timestampAuthorities")] {
         let request = request(&stack, &company, role);
+        let recorded = stack.data().join(format!("keys/{role}-request.json"));
+        let text = fs::read(&recorded).unwrap();
         import(&stack, role, &company.issue(&request, "root", AS_REQUESTED)).succeeds();
+        assert!(!recorded.exists());
+        // As a power cut leaves it between the ring and the request.
+        fs::write(&recorded, text).unwrap();
         let rotated = Rotated::of(&stack, role);
         assert_eq!(rotated.states(), ["active", "staged"]);
         rotated.step("activate --overlap 0s").succeeds();
@@ -232,6 +237,8 @@ fn every_wrong_chain_is_explained() {
     openssl(company.0.path()).args(make).run().succeeds();
     let other = company.issue(&company.path("other.csr"), "root", AS_REQUESTED);
     import(&stack, "ca", &other).fails_with(&["no certificate in it is for the key"]);
+    // A key that is there has its kind.
+    keys(&stack, "request ca --kind p384").run().fails_with(&["its kind is P-256", "leave out --kind"]);
     // Without its root.
     let chain = company.issue(&request, "root", AS_REQUESTED);
     import(&stack, "ca", &company.path("issued.crt")).fails_with(&[
@@ -293,6 +300,12 @@ fn a_root_s_key_that_is_kept_issues_again_and_is_nowhere_else() {
     assert_eq!(last("ca-chain.pem"), last("ca-2-chain.pem"), "one root for both");
     chancery(&site, "keys rotate ca --data data abandon").run().succeeds();
     fs::rename(&file, elsewhere.path().join("aside.pem")).unwrap();
+    let other =
+        chancery(&site, "keys generate --password-file").arg(elsewhere.path().join("password").display().to_string());
+    other.arg("--out").arg(&file).run().succeeds();
+    let taken = chancery(&site, "keys rotate ca --data data --wait 0s stage").run();
+    taken.fails_with(&["is not the one of the root that has issued before", "--new-root"]);
+    fs::remove_file(&file).unwrap();
     let stage = || chancery(&site, "keys rotate ca --data data --wait 0s stage");
     stage().run().fails_with(&["cannot use the root key", "bring it back", "--new-root"]);
     assert!(!file.exists(), "no other root was made in its place");

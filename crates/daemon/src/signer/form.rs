@@ -38,7 +38,11 @@ pub(crate) fn pkcs8(path: &Path, text: &[u8], password: Option<&[u8]>) -> Result
     // Names in the text around a key may be in any encoding.
     let readable = String::from_utf8_lossy(text);
     if !readable.contains("-----BEGIN ") {
-        return Err(if text.first() == Some(&SEQUENCE) { Unread::Der.at(path) } else { SignerError::Malformed });
+        return Err(match password {
+            _ if text.first() != Some(&SEQUENCE) => SignerError::Malformed,
+            None => Unread::Der.at(path),
+            Some(_) => Unread::EncryptedDer.at(path),
+        });
     }
     if readable.contains(LEGACY) {
         return Err(Unread::Legacy.at(path));
@@ -125,6 +129,7 @@ fn names(path: &Path, extension: &str) -> (String, String) {
 #[derive(Clone, Copy)]
 enum Unread {
     Der,
+    EncryptedDer,
     Legacy,
     Encryption,
     Curve,
@@ -139,6 +144,8 @@ impl Unread {
         let (file, new) = names(path, "new");
         let (form, command) = match self {
             Self::Der => ("is not PEM", format!("openssl pkey -inform DER -in {file} -out {new}")),
+            // It stays encrypted, with the same password if that is given again.
+            Self::EncryptedDer => ("is not PEM", format!("openssl pkey -inform DER -in {file} -aes256 -out {new}")),
             Self::Legacy => (
                 "is encrypted in OpenSSL's old form (Proc-Type: 4,ENCRYPTED)",
                 format!("{ENCRYPT} -in {file} -out {new}"),

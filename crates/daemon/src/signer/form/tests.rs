@@ -78,6 +78,9 @@ fn what_is_not_read_is_told_with_the_command_that_converts_it() {
         assert!(error.contains(said) && error.ends_with(&format!("convert it: {command}")), "{error}");
     }
     let path = Path::new("/keys/a key.pem");
+    let der = pem::decode(text.as_bytes()).unwrap().der;
+    let error = pkcs8(path, &der, Some(b"secret")).unwrap_err().to_string();
+    assert!(error.ends_with("-inform DER -in '/keys/a key.pem' -aes256 -out '/keys/a key.pem.new'"), "{error}");
     let error = pkcs8(path, pbes1.as_bytes(), Some(b"secret")).unwrap_err().to_string();
     assert!(error.contains("is not encrypted with PBES2") && error.ends_with(encrypt), "{error}");
 }

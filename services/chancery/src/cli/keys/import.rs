@@ -54,9 +54,13 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         data.display()
     );
     let _alone = files.lock()?;
+    let mut ring = files.ring(role)?;
+    // After a power cut the request may outlive its answer. A key has one generation.
+    let is_open =
+        |request: &Requested| ring.generations(role).iter().all(|known| known.fingerprint != request.fingerprint);
     let requested = match &key {
         Some(_) => None,
-        None => Some(Requested::read(&files, role)?.with_context(|| {
+        None => Some(Requested::read(&files, role)?.filter(is_open).with_context(|| {
             format!("no request of {role} is open; make one: chancery keys request {role}, or name the key with --key")
         })?),
     };
@@ -68,10 +72,13 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
              request {role}"
         );
     }
-    let mut ring = files.ring(role)?;
+    let answers_request = requested.is_some();
     let stage = Stage::imported(key, requested.map(|requested| requested.key), chain);
     let number = stage.run(&files, role, &mut ring, SystemClock.now()).await?;
-    Requested::remove(&files, role)?;
+    // A request of another key may still be answered.
+    if answers_request {
+        Requested::remove(&files, role)?;
+    }
     let mut steps = Steps::new(false);
     steps.say(&format!("generation {number} is staged"));
     let published = |progress: &Progress| progress.published_seconds.contains_key(&number);

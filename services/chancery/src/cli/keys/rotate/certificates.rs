@@ -92,6 +92,11 @@ pub(super) async fn make(next: Next<'_>, root: RootKey, signer: &Signer) -> anyh
     one_role::verify_new(files.directory(), &format!("{role}-root"), root.public_key())?;
     let chain = match renewed(next, &root, signer).await? {
         Some(chain) => chain,
+        // It was not asked for.
+        None if is_inherited => bail!(
+            "the key at {uri} is not the one of the root that has issued before; bring that back for this step, or make a new root: \
+             --new-root, or with this key: --root-key {uri}"
+        ),
         None => below_new(next, &root, signer).await?,
     };
     Ok((chain, Some(Root::Uri(uri))))

@@ -2,7 +2,7 @@
 
 use super::certificates::{self, Next, Roots};
 use crate::{
-    cli::keys::generate::Kind,
+    cli::keys::{generate::Kind, kind_name},
     durable,
     instance::key_uri,
     one_role,
@@ -21,7 +21,7 @@ use std::path::PathBuf;
 /// Generate or take the next key and publish it; it signs nothing yet
 ///
 /// A new key is kept where the old one is and as that is kept: encrypted with the same password, if it is. A new root's key is
-/// used once and destroyed. A root whose key is kept (--root-key, or `root_key` in the configuration) issues again.
+/// used once and destroyed. A root whose key is kept (--root-key, or `root_key` at `init`) issues again.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery keys rotate ca --data ./chancery-dev stage
@@ -143,6 +143,13 @@ impl Stage {
             (None, None) => self.made(files, role, number, ring).await?,
         };
         let signer = open_place(files, role, &place).await?;
+        let found = signer.public_key().kind();
+        ensure!(
+            self.kind.is_none_or(|kind| KeyKind::from(kind) == found),
+            "the next key is there, made by a request or an attempt before, and its kind is {}; leave out --kind, or stage this key, \
+             abandon it, and begin again",
+            kind_name(found)
+        );
         let fingerprint = hex::encode(signer.public_key().fingerprint());
         let known = ring.generations(role).iter().find(|known| known.fingerprint == fingerprint);
         if let Some(known) = known {
