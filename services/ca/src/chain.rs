@@ -50,7 +50,8 @@ impl IssuingChain {
     /// root.
     ///
     /// # Errors
-    /// [`AuthorityError::RootEnds`], or [`AuthorityError::Refused`] if `root` is another key.
+    /// [`AuthorityError::RootEnds`], [`AuthorityError::Refused`] if `root` is another key, or [`AuthorityError::Given`] if the
+    /// root was made elsewhere and is not named as our certificates name it.
     pub async fn renewed(
         &self,
         generation: u64,
@@ -67,7 +68,8 @@ impl IssuingChain {
         let key = issuing.public_key();
         let below = intermediate(&organization, generation, key, random, (now, lifetime))?;
         let made = authority::sign(&below, key, &above, root).await?;
-        Self::checked(vec![made, certificate.clone()], key, now)
+        let chain = Self::checked(vec![made, certificate.clone()], key, now)?;
+        Self::given(chain.to_pem().as_bytes(), key, now)
     }
 
     /// Asks another authority for the certificate of `issuing`: a signing request (PKCS#10) in PEM.

@@ -9,10 +9,13 @@ use chancery_ca::NotPublished;
 use chancery_ca::chain::IssuingChain;
 use chancery_ca::issue::Pipeline;
 use chancery_ca::transparency::Transparency;
+use chancery_daemon::authority::{self, AuthorityError};
 use chancery_daemon::signer::Signer;
 use chancery_verify::certificate::{Certificate, verify_chain};
+use chancery_verify::given::{ChainFault, Flaw};
 use chancery_verify::key::KeyKind;
 use http_body_util::BodyExt as _;
+use rcgen::{BasicConstraints, IsCa, KeyIdMethod, KeyUsagePurpose};
 use serde_json::Value;
 use std::sync::Arc;
 use world::{Counting, EMAIL, NOW, World};
@@ -128,4 +131,29 @@ async fn a_chain_without_its_key_or_past_its_time_is_still_read() {
     assert_eq!(read.issuing().subject_names(), ("Example Org".to_owned(), SECOND.to_owned()));
     let cut = chain.to_pem().split_inclusive("-----END CERTIFICATE-----\n").next().unwrap().to_owned();
     assert!(IssuingChain::inactive_from_pem(cut.as_bytes()).is_err(), "no root");
+}
+
+#[tokio::test]
+async fn a_root_issues_again_unless_clients_would_not_find_it() {
+    let signer = || Signer::ephemeral(KeyKind::P256).unwrap();
+    let (root, first, second, random) = (signer(), signer(), signer(), Counting::default());
+    let chain = IssuingChain::create("Example Org", 1, &root, &first, &random, NOW).await.unwrap();
+    let renewed = chain.renewed(2, &root, &second, &random, NOW).await.unwrap();
+    assert_eq!(renewed.root().der(), chain.root().der());
+    assert_eq!(renewed.issuing().public_key(), second.public_key());
+    let of_another = chain.renewed(2, &first, &second, &random, NOW).await;
+    assert!(matches!(of_another, Err(AuthorityError::Refused(_))), "{of_another:?}");
+
+    // The same root as another program has made it, with another identifier of its key.
+    let key = root.public_key();
+    let mut parameters = authority::parameters("Example Org", "Example Org", key, &random, (NOW, 86_400)).unwrap();
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(1));
+    parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    parameters.key_identifier_method = KeyIdMethod::PreSpecified(vec![7; 20]);
+    let elsewhere = authority::sign(&parameters, key, &parameters, &root).await.unwrap();
+    let text = chain.issuing().to_pem() + &elsewhere.to_pem();
+    let chain = IssuingChain::from_pem(text.as_bytes(), first.public_key(), NOW).unwrap();
+    let refused = chain.renewed(2, &root, &second, &random, NOW).await;
+    let is_named = matches!(&refused, Err(AuthorityError::Given(ChainFault::Certificate(_, Flaw::OtherIdentifier))));
+    assert!(is_named, "{refused:?}");
 }

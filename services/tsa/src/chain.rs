@@ -46,7 +46,8 @@ pub async fn create(
 /// Makes a leaf for another key below the root of `known`, whose key is `root`. It does not outlive the root.
 ///
 /// # Errors
-/// [`AuthorityError::RootEnds`], or [`AuthorityError::Refused`] if `root` is another key.
+/// [`AuthorityError::RootEnds`], [`AuthorityError::Refused`] if `root` is another key, or [`AuthorityError::Given`] if the root
+/// was made elsewhere and is not named as our certificates name it.
 pub async fn renewed(
     known: &Authority,
     generation: u64,
@@ -64,7 +65,8 @@ pub async fn renewed(
     let key = leaf.public_key();
     let below = parameters(&organization, generation, key, random, (now, lifetime))?;
     let made = authority::sign(&below, key, &above, root).await?;
-    checked(vec![made, certificate.clone()], key)
+    let authority = checked(vec![made, certificate.clone()], key)?;
+    given(to_pem(&authority).as_bytes(), key, now)
 }
 
 /// Asks another authority for the certificate of `leaf`: a signing request (PKCS#10) in PEM.
