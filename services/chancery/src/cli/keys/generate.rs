@@ -67,6 +67,13 @@ impl From<Kind> for KeyKind {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     // Before the key is made, so that a mistake leaves nothing behind.
     let password = arguments.password_file.as_deref().map(password).transpose()?;
+    if let Some(path) = &arguments.public_key {
+        ensure!(
+            !path.exists() && path != &arguments.out,
+            "{} exists, or is the file of the key; name a new file with --public-key",
+            path.display()
+        );
+    }
     let (key, text) = Signer::generate(arguments.kind.into())?;
     let text = match &password {
         Some(password) => signer::encrypt(&text, password, &SystemRandom)?,
@@ -104,4 +111,30 @@ fn absolute(path: &Path) -> anyhow::Result<String> {
         url::Url::from_file_path(&path).ok().context("the path cannot be written as a URI; choose another path")?;
     // `Url` leaves the delimiters of options alone, which are part of a path here.
     Ok(url.path().replace('&', "%26").replace('=', "%3D"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_file_is_overwritten_and_the_public_half_does_not_replace_the_key() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let make = |out: &str, public_key: &str| {
+            run(&Arguments {
+                out: path(out),
+                kind: Kind::P256,
+                password_file: None,
+                unencrypted: true,
+                public_key: Some(path(public_key)),
+            })
+        };
+        assert!(make("ca.pem", "ca.pem").is_err() && !path("ca.pem").exists());
+        make("ca.pem", "ca.pub").unwrap();
+        let made = fs::read(path("ca.pub")).unwrap();
+        let refused = make("other.pem", "ca.pub").unwrap_err();
+        assert!(refused.to_string().contains("--public-key"), "{refused}");
+        assert!(!path("other.pem").exists() && fs::read(path("ca.pub")).unwrap() == made);
+    }
 }
