@@ -111,7 +111,7 @@ impl Outcome {
         let filters: Vec<String> = report.question.iter().map(|(name, value)| format!("{name}={value}")).collect();
         writeln!(out, "           asked {} for {}", escaped(&report.server), escaped(&filters.join(" ")))?;
         report.logs.iter().try_for_each(|log| write_log(log, out))?;
-        for (is_answer, title) in [(true, "answers"), (false, "beside them, with the same certificates")] {
+        for (is_answer, title) in [(true, "answers"), (false, "beside them, certificates with these serial numbers")] {
             let signatures = report.signatures.iter().filter(|signature| signature.is_answer == is_answer);
             let signatures: Vec<&Signature> = signatures.collect();
             let certificates = report.certificates.iter().filter(|issued| issued.is_answer == is_answer);
