@@ -169,8 +169,9 @@ async fn packed(
         let report = evidence::check(&case, verifier, SystemClock.now())?;
         audit::add(&mut draft, &case, &report, &arguments.audit).map_err(|error| undecided(&error))?;
     }
-    let archive = Case::seal(name, question, draft).to_archive()?;
-    sound(archive, verifier)
+    // What does not fit is no lie of the server.
+    let archive = Case::seal(name, question, draft).to_archive();
+    sound(archive.map_err(|fault| Failure::Undecided(fault.to_string()))?, verifier)
 }
 
 /// Checks a case, whether it was read or just made.
