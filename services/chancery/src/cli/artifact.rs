@@ -85,7 +85,7 @@ async fn judge(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         },
         Err(error) => Outcome::undecided(&shown, format!("cannot be read: {error:#}")),
     };
-    Ok(outcome.print(*json)?)
+    outcome.print(*json)
 }
 
 /// Every digest of the artifact that entries may be about.

@@ -152,7 +152,7 @@ async fn pack(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match packed {
         // As chancery search: a question that is refused is wrong.
         Err(Failure::Asked(error @ AskError::Refused(_))) => Err(error.into()),
-        packed => Ok(Outcome::of("PACKED", out, packed).print(judging.json)?),
+        packed => Outcome::of("PACKED", out, packed).print(judging.json),
     }
 }
 
