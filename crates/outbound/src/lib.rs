@@ -1,4 +1,5 @@
-//! The HTTP client for requests to other services: key services, and issuers, logs and witnesses elsewhere.
+//! The HTTP client for requests to other services: key services, issuers, logs and witnesses elsewhere, and receivers
+//! of events and alarms.
 //!
 //! The operator's settings choose the host: no answer and no environment variable can choose another one. The caller
 //! writes the request, judges the answer and limits its size. Whose certificates count is the system's matter, unless the
