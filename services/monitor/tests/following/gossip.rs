@@ -42,7 +42,7 @@ async fn checkpoints_of_the_same_history_and_of_nobody_are_no_alarm() {
         saved(&world, "no note", ORIGIN),
     ];
     log.change(|shown| shown.size = Some(8));
-    // Newer than what is shown here, and proved.
+    // Newer than what is shown here, and proven.
     let round = world.once(&log).await;
     assert_eq!(round, chancery_monitor::Round::default());
 }

@@ -82,13 +82,11 @@ impl Outcome {
     }
 
     /// Prints it.
-    pub(super) fn print(&self, json: bool) -> io::Result<ExitCode> {
-        let mut out = output::data();
+    pub(super) fn print(&self, json: bool) -> anyhow::Result<ExitCode> {
         if json {
-            let text = serde_json::to_string_pretty(self).map_err(io::Error::other)?;
-            writeln!(out, "{text}")?;
+            output::print_json(self)?;
         } else {
-            self.write(&mut out)?;
+            self.write(&mut output::data())?;
         }
         Ok(match self.status {
             Status::Sound => ExitCode::SUCCESS,
