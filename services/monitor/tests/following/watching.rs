@@ -75,7 +75,7 @@ fn only_certificates_of_our_authority_count_if_it_is_known() {
 fn with_a_spoilt_signature(leaf: &[u8], extra: &[u8]) -> Bytes {
     let entry = MerkleTreeLeaf::from_bytes(leaf).unwrap().entry;
     let ExtraData::Precert { mut precertificate, chain } = ExtraData::from_bytes(extra, &entry).unwrap() else {
-        panic!("it is a precertificate");
+        unreachable!("it is a precertificate");
     };
     *precertificate.last_mut().unwrap() ^= 1;
     ExtraData::Precert { precertificate, chain }.to_bytes().unwrap().into()
