@@ -128,6 +128,7 @@ impl Follower {
     /// Forgets what could not be written, as a crash does.
     pub(crate) fn reopen(&mut self) -> Result<(), StateError> {
         self.compared.clear();
+        self.is_behind = false;
         self.ledger.reopen(&*self.stepper.source)
     }
 
