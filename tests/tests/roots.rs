@@ -93,7 +93,16 @@ fn a_directory_of_an_earlier_version_goes_on_and_is_told() {
     assert!(said.contains("chancery keys forget-root ca --data ") && said.contains("ca-root.pem"), "{said}");
     let list = stack.chancery().args("keys list --data").arg(stack.data()).run().succeeds();
     assert!(list.contains("ca-root.pem"), "{list}");
-    let said = stack.chancery().args("keys forget-root ca --data").arg(stack.data()).run().succeeds();
+    let forget = || stack.chancery().args("keys forget-root ca --data").arg(stack.data()).run().succeeds();
+    let key = fs::read(&root).unwrap();
+    let said = forget();
+    assert!(said.contains("destroyed: ") && !root.exists(), "{said}");
+    // As a power cut leaves it between the two steps.
+    fs::write(&root, vec![0; key.len()]).unwrap();
+    fs::set_permissions(&root, fs::Permissions::from_mode(0o600)).unwrap();
+    let list = stack.chancery().args("keys list --data").arg(stack.data()).run().succeeds();
+    assert!(!list.contains("ca-root.pem"), "{list}");
+    let said = forget();
     assert!(said.contains("destroyed: ") && !root.exists(), "{said}");
     has_no_root_key(&stack.data(), &stack.data());
     stack.terminate();
@@ -111,6 +120,7 @@ impl Company {
         let company = Self(TempDir::new().unwrap());
         let ca = "basicConstraints = critical,CA:TRUE,pathlen:0\nkeyUsage = critical,keyCertSign,cRLSign\n\
             subjectKeyIdentifier = hash\nauthorityKeyIdentifier = keyid\n";
+        let unnamed = ca.replace("authorityKeyIdentifier = keyid", "authorityKeyIdentifier = none");
         let root = |length: u8| {
             format!(
                 "basicConstraints = critical,CA:TRUE,pathlen:{length}\nkeyUsage = critical,keyCertSign,cRLSign\n\
@@ -120,7 +130,8 @@ impl Company {
         let configuration = format!(
             "[req]\ndistinguished_name = name\nprompt = no\n[name]\nO = Company\nCN = Company Root\n\
              [root]\n{}[short]\n{}[without_usage]\n{ca}[leaf]\nextendedKeyUsage = codeSigning\n\
-             [constrained]\n{ca}extendedKeyUsage = codeSigning\nnameConstraints = critical,permitted;email:example.org\n",
+             [constrained]\n{ca}extendedKeyUsage = codeSigning\nnameConstraints = critical,permitted;email:example.org\n\
+             [unnamed]\n{unnamed}extendedKeyUsage = codeSigning\n",
             root(1),
             root(0)
         );
@@ -211,6 +222,7 @@ fn every_wrong_chain_is_explained() {
     let with = |section: &str| format!("-days 365 -extfile company.cnf -extensions {section}");
     refused("root", &with("without_usage"), "does not have the extended key usage codeSigning (1.3.6.1.5.5.7.3.3)");
     refused("root", &with("constrained"), "has name constraints (permitted email example.org)");
+    refused("root", &with("unnamed"), "has no authority key identifier");
     refused("root", &with("leaf"), "is not a CA; have it issued with the basic constraint CA:TRUE");
     refused("root", "-days 365 -copy_extensions copy -sha1", "signed with an algorithm that clients do not verify");
 
@@ -289,6 +301,18 @@ fn a_root_s_key_that_is_kept_issues_again_and_is_nowhere_else() {
 }
 
 #[test]
+fn an_init_that_failed_because_of_its_root_is_run_again_with_another() {
+    let site = site("root_key = \"file:/nowhere/at/all/root.pem\"");
+    chancery(&site, "init --config chancery.toml").run().fails_with(&["cannot use the ca-root key", "/nowhere/at/all"]);
+    let file = site.path().join("chancery.toml");
+    let before = fs::read_to_string(&file).unwrap();
+    fs::write(&file, before.replace("root_key = \"file:/nowhere/at/all/root.pem\"", "")).unwrap();
+    let said = chancery(&site, "init --config chancery.toml").run().succeeds();
+    assert!(said.contains("no key of a root is on this machine"), "{said}");
+    has_no_root_key(&site.path().join("data"), &site.path().join("data"));
+}
+
+#[test]
 fn an_instance_begins_below_a_company_s_root() {
     let company = Company::new();
     let site = site("");
@@ -300,12 +324,19 @@ fn an_instance_begins_below_a_company_s_root() {
     let chain = company.issue(&site.path().join("ca.csr"), "root", AS_REQUESTED);
     let file = site.path().join("chancery.toml");
     let before = fs::read_to_string(&file).unwrap();
-    let with = |chain: &Path| format!("{before}key = \"{key}\"\nchain = \"{}\"\n", chain.display());
-    fs::write(&file, with(&company.path("root.pem"))).unwrap();
-    chancery(&site, "init --config chancery.toml")
-        .run()
-        .fails_with(&["[ca] chain", "no certificate in it is for the key"]);
-    fs::write(&file, with(&chain)).unwrap();
+    let with = |key: &str, chain: &Path| format!("{before}key = \"{key}\"\nchain = \"{}\"\n", chain.display());
+    chancery(&site, "keys generate --out other.pem --password-file password").run().succeeds();
+    for (key, chain, said) in [
+        (&key, &company.path("root.pem"), "no certificate in it is for the key"),
+        (&uri(site.path(), "other.pem"), &chain, "no certificate in it is for the key"),
+        (&uri(site.path(), "missing.pem"), &chain, "missing.pem"),
+    ] {
+        fs::write(&file, with(key, chain)).unwrap();
+        chancery(&site, "init --config chancery.toml").run().fails_with(&["ca", said]);
+        assert!(!site.path().join("data").exists(), "which key it has cannot change once it is made");
+        assert!(!site.path().join("missing.pem").exists(), "the certificates are for a key that exists");
+    }
+    fs::write(&file, with(&key, &chain)).unwrap();
     chancery(&site, "init --config chancery.toml").run().succeeds();
     let kept = fs::read_to_string(site.path().join("data/keys/ca-chain.pem")).unwrap();
     assert!(kept.ends_with(&fs::read_to_string(company.path("root.pem")).unwrap()), "{kept}");

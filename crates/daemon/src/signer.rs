@@ -9,7 +9,7 @@ mod form;
 mod local;
 mod remote;
 
-pub use file::{destroy, encrypt};
+pub use file::{destroy, encrypt, is_overwritten};
 pub(crate) use form::{decrypt_command, pkcs8};
 pub use remote::{RemoteKey, RemoteSignature};
 
@@ -285,7 +285,10 @@ mod tests {
         Signer::open_or_create(&path, KeyKind::P256).unwrap();
         let length = fs::metadata(&path).unwrap().len();
         fs::hard_link(&path, &linked).unwrap();
+        assert!(!is_overwritten(&path).unwrap());
         destroy(&path).unwrap();
+        // As an interruption before the file is removed leaves it.
+        assert!(is_overwritten(&linked).unwrap());
         assert!(!path.exists());
         assert_eq!(fs::read(&linked).unwrap(), vec![0; usize::try_from(length).unwrap()]);
         assert!(matches!(destroy(&path), Err(SignerError::File { .. })));

@@ -2,7 +2,8 @@
 //!
 //! [`chain::verify_authority`] and [`Authority::new`] give the verdict, with a code, that every program of ours goes by.
 //! This module asks the same questions one by one, for an operator who holds a file from the company's own authority and
-//! must tell its administrators what to change. What it lets pass, those accept: they are asked last. Not here: where the
+//! must tell its administrators what to change. What it lets pass, those accept: they are asked last. It asks for more where
+//! some client does: what those refuse would come to light with a client, when the chain is published. Not here: where the
 //! file is from, and whether the root is to be trusted.
 
 use crate::certificate::chain::{self, UNDERSTOOD};
@@ -12,11 +13,12 @@ use crate::timestamping::{Authority, EXTENDED_KEY_USAGE_VALUE};
 use crate::{PublicKey, Rejection, Timestamp, pem};
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5280::{
-    ANY_EXTENDED_KEY_USAGE, ID_CE_EXT_KEY_USAGE, ID_CE_NAME_CONSTRAINTS, ID_KP_CODE_SIGNING, ID_KP_TIME_STAMPING,
+    ANY_EXTENDED_KEY_USAGE, ID_CE_BASIC_CONSTRAINTS, ID_CE_EXT_KEY_USAGE, ID_CE_NAME_CONSTRAINTS, ID_KP_CODE_SIGNING,
+    ID_KP_TIME_STAMPING,
 };
 use std::fmt;
 use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, NameConstraints};
+use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, NameConstraints};
 
 /// What the key will sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +85,9 @@ pub enum Flaw {
     NotCa,
     /// It is a CA, and must not be.
     IsCa,
-    /// Its key may not sign certificates.
+    /// Its basic constraints are not critical.
+    ConstraintsNotCritical,
+    /// It has no key usage, or another one than it needs.
     KeyUsage,
     /// Its path length is this, and another one is needed.
     PathLength {
@@ -96,8 +100,14 @@ pub enum Flaw {
     Usage(&'static str),
     /// Its extended key usage is not time stamping alone, or not critical.
     TimestampingAlone,
+    /// Its extended key usage is critical.
+    UsageCritical,
     /// It has no subject key identifier.
     KeyIdentifier,
+    /// It has no identifier of its issuer's key.
+    IssuerIdentifier,
+    /// Its identifier of its issuer's key is not the one that the issuer's certificate has.
+    OtherIdentifier,
 }
 
 impl fmt::Display for ChainFault {
@@ -163,8 +173,12 @@ impl fmt::Display for Flaw {
             }
             Self::NotCa => f.write_str("is not a CA; have it issued with the basic constraint CA:TRUE"),
             Self::IsCa => f.write_str("is a CA, and makes timestamps; have it issued with the basic constraint CA:FALSE"),
+            Self::ConstraintsNotCritical => {
+                f.write_str("has basic constraints that are not critical, which some clients refuse; have it issued with critical ones")
+            }
             Self::KeyUsage => f.write_str(
-                "has a key usage without what it is for; have it issued with keyCertSign for a CA, with digitalSignature for timestamps",
+                "does not have the key usage that it needs; have it issued with keyCertSign for a CA, with digitalSignature alone for \
+                 timestamps",
             ),
             Self::PathLength { limit, needed } => write!(
                 f,
@@ -178,7 +192,17 @@ impl fmt::Display for Flaw {
                 "must have the extended key usage timeStamping (1.3.6.1.5.5.7.3.8), no other one, and critical (RFC 3161); have it \
                  issued so",
             ),
+            Self::UsageCritical => f.write_str(
+                "has a critical extended key usage, which some clients refuse in a CA; have it issued with one that is not critical",
+            ),
             Self::KeyIdentifier => f.write_str("has no subject key identifier; have it issued with one"),
+            Self::IssuerIdentifier => f.write_str(
+                "has no authority key identifier with a key identifier, which some clients require; have it issued with one",
+            ),
+            Self::OtherIdentifier => f.write_str(
+                "has an authority key identifier that is not the subject key identifier of its issuer, so clients do not find the \
+                 issuer; append the certificate of the issuer that has this identifier, or have it issued with the right one",
+            ),
         }
     }
 }
@@ -192,16 +216,18 @@ impl From<Rejection> for ChainFault {
 }
 
 /// The chain in `text` for `key`, its own certificate first and the root last, if it serves `purpose` at `now`. In the
-/// text the order does not matter, and certificates that are no part of the chain are left out.
+/// text the order does not matter, and certificates that are no part of the chain are left out. Of several for one key and
+/// name, as after a renewal or a cross-certification, one that is valid is taken, and a root rather than a cross-certificate.
 ///
 /// 1. Every block is a certificate that can be read.
 /// 2. One is for the key. From there, each issuer is in the text, and its key has signed, up to a root.
 /// 3. Every certificate is valid at `now`, is for a kind of key that clients verify, and has no name constraints and no
 ///    unknown critical extension.
 /// 4. Every issuer is a CA whose key usage and path length allow what is below it, and whose extended key usage, if it
-///    has any, allows the purpose.
-/// 5. The key's own certificate has the extended key usage of the purpose.
-/// 6. The verdict that counts: [`chain::verify_authority`] or [`Authority::new`].
+///    has any, allows the purpose. For code signing, it has the form that RFC 5280 asks of a CA.
+/// 5. Every certificate names the key of its issuer as the issuer's certificate does.
+/// 6. The key's own certificate has the extended key usage of the purpose.
+/// 7. The verdict that counts: [`chain::verify_authority`] or [`Authority::new`].
 pub fn verify_given(
     purpose: Purpose,
     text: &[u8],
@@ -209,7 +235,7 @@ pub fn verify_given(
     now: Timestamp,
 ) -> Result<Vec<Certificate>, ChainFault> {
     // (1), (2)
-    let chain = ordered(read(text)?, key)?;
+    let chain = ordered(read(text)?, key, now)?;
     let flawed = |certificate: &Certificate, flaw| ChainFault::Certificate(certificate.subject().to_string(), flaw);
     // (3)
     for certificate in &chain {
@@ -221,9 +247,13 @@ pub fn verify_given(
         verify_issuer(purpose, issuer, below)?.map_or(Ok(()), |flaw| Err(flawed(issuer, flaw)))?;
     }
     // (5)
+    for (below, issuer) in chain.iter().zip(chain.iter().skip(1)) {
+        verify_identifier(purpose, below, issuer)?.map_or(Ok(()), |flaw| Err(flawed(below, flaw)))?;
+    }
+    // (6)
     let own = chain.first().ok_or(ChainFault::Alone)?;
     verify_own(purpose, own)?.map_or(Ok(()), |flaw| Err(flawed(own, flaw)))?;
-    // (6)
+    // (7)
     match purpose {
         Purpose::CodeSigning => chain::verify_authority(&chain, now)?,
         Purpose::Timestamping => drop(Authority::new(chain.clone())?),
@@ -250,20 +280,23 @@ fn read(text: &[u8]) -> Result<Vec<Certificate>, ChainFault> {
 }
 
 /// The certificate for `key`, and its issuers up to the root.
-fn ordered(mut rest: Vec<Certificate>, key: &PublicKey) -> Result<Vec<Certificate>, ChainFault> {
+fn ordered(mut rest: Vec<Certificate>, key: &PublicKey, now: Timestamp) -> Result<Vec<Certificate>, ChainFault> {
     let name = |certificate: &Certificate| certificate.subject().to_string();
-    let own = rest.iter().position(|certificate| certificate.public_key() == key);
-    let own = own.ok_or_else(|| ChainFault::OtherKey(rest.first().map(name).unwrap_or_default()))?;
-    let mut chain = vec![rest.swap_remove(own)];
-    while let Some(below) = chain.last().filter(|last| last.issuer() != last.subject()) {
-        let Some(issuer) = rest.iter().position(|issuer| chain::verify_issued_by(below, issuer).is_ok()) else {
+    let is_root = |certificate: &Certificate| certificate.issuer() == certificate.subject();
+    let first = rest.first().map(name).unwrap_or_default();
+    let is_own = |certificate: &Certificate| certificate.public_key() == key;
+    let own = take(&mut rest, is_own, |own| (!own.is_valid_at(now), is_root(own)));
+    let mut chain = vec![own.ok_or(ChainFault::OtherKey(first))?];
+    while let Some(below) = chain.last().filter(|last| !is_root(last)) {
+        let has_issued = |issuer: &Certificate| chain::verify_issued_by(below, issuer).is_ok();
+        let Some(issuer) = take(&mut rest, has_issued, |issuer| (!issuer.is_valid_at(now), !is_root(issuer))) else {
             let is_named = rest.iter().any(|issuer| issuer.subject() == below.issuer());
             let (below, issuer) = (name(below), below.issuer().to_string());
             let fault =
                 if is_named { ChainFault::Signature { below, issuer } } else { ChainFault::Missing { below, issuer } };
             return Err(fault);
         };
-        chain.push(rest.swap_remove(issuer));
+        chain.push(issuer);
     }
     match chain.as_slice() {
         [_] => Err(ChainFault::Alone),
@@ -272,6 +305,17 @@ fn ordered(mut rest: Vec<Certificate>, key: &PublicKey) -> Result<Vec<Certificat
         }
         _ => Ok(chain),
     }
+}
+
+/// Takes the certificate that `fits`: of several the first one with the lowest rank.
+fn take(
+    rest: &mut Vec<Certificate>,
+    fits: impl Fn(&Certificate) -> bool,
+    rank: impl Fn(&Certificate) -> (bool, bool),
+) -> Option<Certificate> {
+    let fitting = rest.iter().enumerate().filter(|(_, certificate)| fits(certificate));
+    let (position, _) = fitting.min_by_key(|(_, certificate)| rank(certificate))?;
+    Some(rest.remove(position))
 }
 
 /// What must be true of every certificate.
@@ -311,7 +355,31 @@ fn verify_issuer(purpose: Purpose, issuer: &Certificate, below: usize) -> Result
     };
     let usage = issuer.decode::<ExtendedKeyUsage>()?;
     let allows = usage.is_none_or(|usage| usage.0.contains(&wanted) || usage.0.contains(&ANY_EXTENDED_KEY_USAGE));
-    Ok((!allows).then_some(Flaw::Usage(name)))
+    if !allows {
+        return Ok(Some(Flaw::Usage(name)));
+    }
+    if purpose == Purpose::CodeSigning { verify_strict(issuer) } else { Ok(None) }
+}
+
+/// What RFC 5280 asks of a CA and sigstore-python insists on: with OpenSSL's `X509_STRICT` of every certificate, since version
+/// 4.5 of the one that issues leaves. Chains of timestamps are read leniently everywhere.
+fn verify_strict(issuer: &Certificate) -> Result<Option<Flaw>, Rejection> {
+    if issuer.extension(ID_CE_BASIC_CONSTRAINTS).is_none_or(|constraints| !constraints.critical) {
+        return Ok(Some(Flaw::ConstraintsNotCritical));
+    }
+    if issuer.decode::<KeyUsage>()?.is_none() {
+        return Ok(Some(Flaw::KeyUsage));
+    }
+    Ok(issuer.subject_key_identifier()?.is_none().then_some(Flaw::KeyIdentifier))
+}
+
+/// What must be true of a certificate and its issuer. OpenSSL and sigstore-js look the issuer up by the identifier of its key.
+fn verify_identifier(purpose: Purpose, below: &Certificate, issuer: &Certificate) -> Result<Option<Flaw>, Rejection> {
+    let known = issuer.subject_key_identifier()?;
+    Ok(match below.authority_key_identifier()? {
+        Some(named) => known.is_some_and(|known| known != named).then_some(Flaw::OtherIdentifier),
+        None => (purpose == Purpose::CodeSigning).then_some(Flaw::IssuerIdentifier),
+    })
 }
 
 /// The extended key usage of an issuing certificate, as an error has it.
@@ -320,16 +388,18 @@ const CODE_SIGNING: &str = "codeSigning (1.3.6.1.5.5.7.3.3)";
 /// What must be true of the key's own certificate, beside what is true of others.
 fn verify_own(purpose: Purpose, own: &Certificate) -> Result<Option<Flaw>, Rejection> {
     if purpose == Purpose::CodeSigning {
-        if own.decode::<ExtendedKeyUsage>()?.is_none() {
-            return Ok(Some(Flaw::Usage(CODE_SIGNING)));
-        }
-        return Ok(own.subject_key_identifier()?.is_none().then_some(Flaw::KeyIdentifier));
+        return Ok(match own.extension(ID_CE_EXT_KEY_USAGE) {
+            None => Some(Flaw::Usage(CODE_SIGNING)),
+            Some(usage) => usage.critical.then_some(Flaw::UsageCritical),
+        });
     }
     if own.decode::<BasicConstraints>()?.is_some_and(|constraints| constraints.ca) {
         return Ok(Some(Flaw::IsCa));
     }
-    let signs = own.decode::<KeyUsage>()?.is_none_or(|usage| usage.digital_signature() || usage.non_repudiation());
-    if !signs {
+    // OpenSSL refuses a timestamp whose signer may do anything else.
+    let is_signature = |usage| matches!(usage, KeyUsages::DigitalSignature | KeyUsages::NonRepudiation);
+    let usage = own.decode::<KeyUsage>()?;
+    if usage.is_some_and(|usage| usage.0.is_empty() || !usage.0.into_iter().all(is_signature)) {
         return Ok(Some(Flaw::KeyUsage));
     }
     let usage = own.extension(ID_CE_EXT_KEY_USAGE);

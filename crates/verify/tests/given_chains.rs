@@ -15,7 +15,7 @@ use rcgen::{
 
 /// The chain that should be accepted for a purpose: the key's own certificate, a company's intermediate, its root.
 fn parameters(purpose: Purpose) -> [CertificateParams; 3] {
-    let mut own = authority("Own", 0);
+    let mut own = below("Own", 0);
     if purpose == Purpose::CodeSigning {
         own.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
     } else {
@@ -23,15 +23,28 @@ fn parameters(purpose: Purpose) -> [CertificateParams; 3] {
         own.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         own.custom_extensions = vec![time_stamping(true)];
     }
-    [own, authority("Company Issuing", 1), authority("Company Root", 2)]
+    [own, below("Company Issuing", 1), authority("Company Root", 2)]
+}
+
+/// An authority that is not a root.
+fn below(name: &str, path_length: u8) -> CertificateParams {
+    CertificateParams { use_authority_key_identifier_extension: true, ..authority(name, path_length) }
+}
+
+fn extension(identifier: &[u64], value: &[u8], is_critical: bool) -> CustomExtension {
+    let mut extension = CustomExtension::from_oid_content(identifier, value.to_vec());
+    extension.set_criticality(is_critical);
+    extension
+}
+
+/// Basic constraints of a CA, written by hand: rcgen writes no others without a key identifier, or not critical.
+fn constraints(is_critical: bool) -> CustomExtension {
+    extension(&[2, 5, 29, 19], &[0x30, 3, 1, 1, 0xff], is_critical)
 }
 
 /// timeStamping alone.
 fn time_stamping(critical: bool) -> CustomExtension {
-    let value = vec![0x30, 0x0a, 0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x08];
-    let mut extension = CustomExtension::from_oid_content(&[2, 5, 29, 37], value);
-    extension.set_criticality(critical);
-    extension
+    extension(&[2, 5, 29, 37], &[0x30, 0x0a, 0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x08], critical)
 }
 
 fn issue([own, intermediate, root]: &[CertificateParams; 3], root_key: KeyPair) -> [Certificate; 3] {
@@ -144,9 +157,7 @@ fn each_flaw_of_an_issuing_chain_has_its_sentence() {
     assert_eq!(name, "CN=Company Issuing");
     assert!(constraints.to_string().contains("permitted email example.org, excluded DNS example.com"), "{constraints}");
     let (name, critical) = of(|chain| {
-        let mut extension = CustomExtension::from_oid_content(&[2, 5, 29, 36], vec![0x30, 0]);
-        extension.set_criticality(true);
-        chain[1].custom_extensions = vec![extension];
+        chain[1].custom_extensions = vec![extension(&[2, 5, 29, 36], &[0x30, 0], true)];
     });
     assert!(name == "CN=Company Issuing" && critical.to_string().contains("2.5.29.36"), "{name} {critical}");
     let ed25519 = issue(&parameters(Purpose::CodeSigning), KeyPair::generate_for(&PKCS_ED25519).unwrap());
@@ -154,6 +165,77 @@ fn each_flaw_of_an_issuing_chain_has_its_sentence() {
         verdict(Purpose::CodeSigning, &ed25519, &text(&ed25519)),
         Err(ChainFault::Certificate("CN=Company Root".to_owned(), Flaw::Kind("Ed25519")))
     );
+}
+
+/// sigstore-python 4.5 refuses such an issuing certificate, or `openssl verify -x509_strict`, as which earlier versions verify,
+/// refuses the chain.
+#[test]
+fn what_sigstore_python_refuses_is_refused() {
+    let of = |change: &dyn Fn(&mut [CertificateParams; 3])| flaw(Purpose::CodeSigning, change);
+    let own = |flaw| ("CN=Own".to_owned(), flaw);
+    let above = |flaw| ("CN=Company Issuing".to_owned(), flaw);
+    let root = |flaw| ("CN=Company Root".to_owned(), flaw);
+    let loose = |chain: &mut [CertificateParams; 3], at: usize, is_critical: bool| {
+        chain[at].is_ca = IsCa::NoCa;
+        chain[at].custom_extensions = vec![constraints(is_critical)];
+    };
+    assert_eq!(of(&|chain| loose(chain, 2, false)), root(Flaw::ConstraintsNotCritical));
+    assert_eq!(of(&|chain| loose(chain, 1, false)), above(Flaw::ConstraintsNotCritical));
+    assert_eq!(of(&|chain| loose(chain, 2, true)), root(Flaw::KeyIdentifier));
+    assert_eq!(of(&|chain| chain[2].key_usages.clear()), root(Flaw::KeyUsage));
+    assert_eq!(of(&|chain| chain[1].key_usages.clear()), above(Flaw::KeyUsage));
+    let unnamed = of(&|chain| chain[1].use_authority_key_identifier_extension = false);
+    assert_eq!(unnamed, above(Flaw::IssuerIdentifier));
+    let critical = of(&|chain| {
+        chain[0].extended_key_usages.clear();
+        let value = [0x30, 0x0a, 0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x03];
+        chain[0].custom_extensions = vec![extension(&[2, 5, 29, 37], &value, true)];
+    });
+    assert_eq!(critical, own(Flaw::UsageCritical));
+    for purpose in [Purpose::CodeSigning, Purpose::Timestamping] {
+        let other = flaw(purpose, |chain| {
+            chain[1].use_authority_key_identifier_extension = false;
+            chain[1].custom_extensions = vec![extension(&[2, 5, 29, 35], &[0x30, 3, 0x80, 1, 7], false)];
+        });
+        assert_eq!(other, above(Flaw::OtherIdentifier), "{purpose:?}");
+    }
+    // Clients read the chains of timestamp authorities leniently.
+    let mut lenient = parameters(Purpose::Timestamping);
+    loose(&mut lenient, 1, false);
+    for certificate in &mut lenient {
+        certificate.use_authority_key_identifier_extension = false;
+    }
+    lenient[1].key_usages.clear();
+    let lenient = issue(&lenient, KeyPair::generate().unwrap());
+    assert_eq!(verdict(Purpose::Timestamping, &lenient, &text(&lenient)).as_deref(), Ok(&lenient[..]));
+}
+
+#[test]
+fn of_several_certificates_for_one_key_the_one_that_serves_is_taken() {
+    let parameters = parameters(Purpose::CodeSigning);
+    let [own, intermediate, root] = &parameters;
+    let keys = [(); 4].map(|()| KeyPair::generate().unwrap());
+    let certificate = |made: &rcgen::Certificate| Certificate::from_der(made.der()).unwrap();
+    let issued = |own: &CertificateParams| {
+        certificate(&own.signed_by(&keys[0], &Issuer::from_params(intermediate, &keys[1])).unwrap())
+    };
+    let above = certificate(&intermediate.signed_by(&keys[1], &Issuer::from_params(root, &keys[2])).unwrap());
+    let rooted = |root: &CertificateParams| certificate(&root.self_signed(&keys[2]).unwrap());
+    let chain = [issued(own), above, rooted(root)];
+    // What came before a renewal with the same key, and the root as another company has certified it.
+    let expired = |of: &CertificateParams| {
+        let mut earlier = of.clone();
+        earlier.not_after = date_time_ymd(2026, 2, 1);
+        earlier
+    };
+    let (before, old_root) = (issued(&expired(own)), rooted(&expired(root)));
+    let elsewhere = authority("Other Root", 3);
+    let crossed = below("Company Root", 2).signed_by(&keys[2], &Issuer::from_params(&elsewhere, &keys[3])).unwrap();
+    let crossed = certificate(&crossed);
+    let all = text(&[before, crossed, old_root.clone()]) + &text(&chain);
+    assert_eq!(verdict(Purpose::CodeSigning, &chain, &all).as_deref(), Ok(&chain[..]));
+    let expired = verdict(Purpose::CodeSigning, &chain, &text(&[chain[0].clone(), chain[1].clone(), old_root]));
+    assert!(matches!(expired, Err(ChainFault::Certificate(_, Flaw::Expired(_)))), "{expired:?}");
 }
 
 #[test]
@@ -164,6 +246,8 @@ fn each_flaw_of_a_time_stamping_chain_has_its_sentence() {
     assert_eq!(of(|chain| chain[0].custom_extensions.clear()), own(Flaw::TimestampingAlone));
     assert_eq!(of(|chain| chain[0].is_ca = IsCa::Ca(BasicConstraints::Constrained(0))), own(Flaw::IsCa));
     assert_eq!(of(|chain| chain[0].key_usages = vec![KeyUsagePurpose::KeyAgreement]), own(Flaw::KeyUsage));
+    let more = of(|chain| chain[0].key_usages.push(KeyUsagePurpose::KeyEncipherment));
+    assert_eq!(more, own(Flaw::KeyUsage), "OpenSSL refuses its timestamps");
     // The leaf is no CA, so that the root needs room for one only.
     let chain = |root_length: u8| {
         let mut parameters = parameters(Purpose::Timestamping);

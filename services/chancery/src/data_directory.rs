@@ -145,15 +145,29 @@ impl DataDirectory {
         Ok(())
     }
 
+    /// Takes the keys that settings name, each by its name and URI. Where a root's key is follows the settings until the root
+    /// is made: what an attempt before had, which failed, counts no more.
+    pub(crate) fn use_keys<'a>(&mut self, keys: impl IntoIterator<Item = (&'a str, &'a str)>) -> anyhow::Result<()> {
+        let keys: BTreeMap<&str, &str> = keys.into_iter().collect();
+        for role in [Role::Ca, Role::Tsa] {
+            let name = root_name(&role.to_string());
+            let is_dropped = !keys.contains_key(name.as_str()) && !self.path.join(chain_file(role)).exists();
+            if is_dropped && self.instance.keys.remove(&name).is_some() {
+                write_instance(&self.path, &self.instance)?;
+            }
+        }
+        keys.into_iter().try_for_each(|(name, uri)| self.use_key(name, uri))
+    }
+
     /// Takes `uri` for the key of this name, which is decided for ever when that key would be made.
-    pub(crate) fn use_key(&mut self, name: &str, uri: &str) -> anyhow::Result<()> {
+    fn use_key(&mut self, name: &str, uri: &str) -> anyhow::Result<()> {
         let recorded = self.instance.key_uri(name);
         if recorded == Some(uri) {
             return Ok(());
         }
         if let Some(role) = name.strip_suffix(ROOT) {
             ensure!(
-                recorded.is_none() && self.lacks(role) && !self.path.join(format!("keys/{role}-chain.pem")).exists(),
+                self.lacks(role) && !self.path.join(format!("keys/{role}-chain.pem")).exists(),
                 "the root of {role} in {} is made, and its key {}; for another root: chancery keys rotate {role} stage --root-key URI",
                 self.path.display(),
                 recorded.map_or_else(|| "was used once".to_owned(), |uri| format!("is {uri}")),

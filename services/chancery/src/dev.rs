@@ -108,7 +108,7 @@ pub(crate) async fn run(
     let mut data = DataDirectory::open(data, &roles, clock.now())?;
     let keys = keys(authority, timestamps);
     one_role::of_settings(&keys).await?;
-    keys.iter().try_for_each(|key| data.use_key(&key.name, key.uri))?;
+    data.use_keys(keys.iter().map(|key| (key.name.as_str(), key.uri)))?;
     one_role::of_directory(data.path())?;
     instance::warn_of_roots(data.path(), &roles);
     // (2)

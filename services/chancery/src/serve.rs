@@ -19,8 +19,10 @@ use crate::{
     role::Role,
 };
 use anyhow::{Context as _, bail, ensure};
+use chancery_ca::chain::IssuingChain;
 use chancery_daemon::reload::Hangups;
 use chancery_log::store::Location;
+use chancery_verify::Timestamp;
 use made::Made;
 use sd_notify::NotifyState;
 use std::{
@@ -46,10 +48,11 @@ pub(crate) async fn init(file: &Path, if_needed: bool, log: &LogArguments) -> an
     let (keys, chains) = (configuration.keys(), given_chains(&configuration)?);
     one_role::of_settings(&keys).await?;
     let clock = GuardedClock::start_to_make(prepared.time_servers.clone()).await?;
+    verify_chains(&configuration, &chains, clock.now()).await?;
     let mut data = DataDirectory::open(&configuration.data, &roles, clock.now())?;
     // The TUF repository keeps where its own keys are.
     let keys = keys.iter().filter(|key| !key.name.starts_with("tuf-"));
-    keys.clone().try_for_each(|key| data.use_key(&key.name, key.uri))?;
+    data.use_keys(keys.clone().map(|key| (key.name.as_str(), key.uri)))?;
     let has_key_uris = keys.count() > 0;
     for role in [Role::Ca, Role::Tsa] {
         data.use_chain(role, chains.contains_key(&role))?;
@@ -140,6 +143,27 @@ fn given_chains(configuration: &Configuration) -> anyhow::Result<BTreeMap<Role, 
         Ok((role, text))
     });
     read.collect()
+}
+
+/// Checks the given certificates before the data directory has them and their keys: which keys it has cannot change.
+async fn verify_chains(
+    configuration: &Configuration,
+    chains: &BTreeMap<Role, Vec<u8>>,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    for (role, text) in chains {
+        let uri = if *role == Role::Ca { &configuration.ca.key } else { &configuration.tsa.key };
+        let uri = uri.as_deref().with_context(|| format!("[{role}] chain needs [{role}] key"))?;
+        let key = uri.parse().with_context(|| format!("[{role}] key"))?;
+        let key = chancery_keys::open(&key).await.with_context(|| format!("cannot use the {role} key {uri}"))?;
+        let verdict = if *role == Role::Ca {
+            IssuingChain::given(text, key.public_key(), now).map(drop)
+        } else {
+            chancery_tsa::chain::given(text, key.public_key(), now).map(drop)
+        };
+        verdict.with_context(|| format!("cannot use [{role}] chain"))?;
+    }
+    Ok(())
 }
 
 impl Started<'_> {

@@ -83,6 +83,16 @@ pub fn destroy(path: &Path) -> Result<(), SignerError> {
     sync_directory_of(path).map_err(file_error)
 }
 
+/// Whether [`destroy`] has overwritten a file and was interrupted before it removed it.
+///
+/// # Errors
+/// [`SignerError::File`].
+pub fn is_overwritten(path: &Path) -> Result<bool, SignerError> {
+    // No key begins so, in whatever form.
+    let text = fs::read(path).map_err(|source| SignerError::File { path: path.to_owned(), source })?;
+    Ok(text.first() == Some(&0))
+}
+
 fn sync_directory_of(path: &Path) -> io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::File::open(directory)?.sync_all()

@@ -8,12 +8,15 @@ use chancery_log::store::Location;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
+/// Data directory of a development server.
+const DEFAULT: &str = "./chancery-dev";
+
 /// An instance, by its data directory or by the configuration file of its servers.
 #[derive(Debug, Args)]
 pub(super) struct InstanceArguments {
-    /// Data directory of the instance; a server may be running on it
-    #[arg(long, value_name = "DIR", default_value = "./chancery-dev", global = true)]
-    data: PathBuf,
+    /// Data directory of the instance, ./chancery-dev by default; a server may be running on it
+    #[arg(long, value_name = "DIR", global = true)]
+    data: Option<PathBuf>,
     /// Configuration file of the server, instead of --data: it names the data directory and the database
     #[arg(long, value_name = "FILE", conflicts_with = "data", global = true)]
     config: Option<PathBuf>,
@@ -42,8 +45,16 @@ impl InstanceArguments {
     /// Reads the configuration file, if one is named.
     pub(super) fn place(&self) -> anyhow::Result<Place> {
         let Some(file) = &self.config else {
-            return Ok(Place { data: self.data.clone(), database: None });
+            return Ok(Place { data: self.data.clone().unwrap_or_else(|| DEFAULT.into()), database: None });
         };
+        // clap compares only options on the same side of a verb.
+        if let Some(data) = &self.data {
+            bail!(
+                "--data {} and --config {} may name two instances; give one of these options",
+                data.display(),
+                file.display()
+            );
+        }
         let Configuration { data, database, .. } = Configuration::load(file)?;
         Ok(Place { data, database: database.map(|database| database.url) })
     }
@@ -122,6 +133,34 @@ mod tests {
         assert_eq!(found.database.as_deref(), Some(owner));
         assert!(place(&["--config", config, "--data", "other"]).unwrap_err().contains("cannot be used with"));
         assert!(place(&["--config", "missing.toml"]).unwrap_err().contains("cannot use missing.toml"));
+    }
+
+    #[derive(Debug, Parser)]
+    struct Stepped {
+        #[command(flatten)]
+        instance: InstanceArguments,
+        #[command(subcommand)]
+        _step: Step,
+    }
+
+    #[derive(Debug, clap::Subcommand)]
+    enum Step {
+        Stage,
+    }
+
+    #[test]
+    fn one_instance_is_named_also_on_two_sides_of_a_verb() {
+        let place = |line: &[&str]| {
+            let command = Stepped::try_parse_from([&["chancery"], line].concat()).unwrap();
+            command.instance.place().map_err(|error| error.to_string())
+        };
+        for line in [["--data", "a", "stage", "--config", "b"], ["--config", "b", "stage", "--data", "a"]] {
+            let refused = place(&line).unwrap_err();
+            assert!(refused.contains("--data a and --config b"), "{refused}");
+        }
+        for line in [["stage", "--data", "a"], ["--data", "a", "stage"]] {
+            assert_eq!(place(&line).unwrap().data, Path::new("a"));
+        }
     }
 
     #[test]

@@ -132,9 +132,28 @@ async fn a_root_s_key_is_nowhere_or_where_its_uri_says() {
     assert_eq!((instance.root_uri("ca"), instance.root_uri("tsa")), (None, Some(uri.as_str())));
     // Once there are certificates, their root is what it is.
     data.keep_chain_of(Role::Ca, "chain").unwrap();
+    data.keep_chain_of(Role::Tsa, "chain").unwrap();
     let refused = data.use_key("ca-root", &uri).unwrap_err().to_string();
     assert!(refused.contains("chancery keys rotate ca stage --root-key"), "{refused}");
     assert!(data.use_key("tsa-root", "file:/other.pem").unwrap_err().to_string().contains(&uri));
+}
+
+#[test]
+fn where_a_root_s_key_is_follows_the_settings_until_the_root_is_made() {
+    let parent = tempfile::tempdir().unwrap();
+    let path = parent.path().join("data");
+    let mut data = DataDirectory::open(&path, &all(), at(100)).unwrap();
+    // Attempts that failed before the root was made: with a path that does not exist, then with another, then with none.
+    data.use_keys([("ca-root", "file:/nowhere/root.pem")]).unwrap();
+    data.use_keys([("ca-root", "file:/root.pem")]).unwrap();
+    assert_eq!(recorded_instance(&path).unwrap().root_uri("ca"), Some("file:/root.pem"));
+    data.use_keys([]).unwrap();
+    assert_eq!(recorded_instance(&path).unwrap().root_uri("ca"), None);
+    data.use_keys([("ca-root", "file:/root.pem")]).unwrap();
+    data.keep_chain_of(Role::Ca, "chain").unwrap();
+    data.use_keys([]).unwrap();
+    assert_eq!(recorded_instance(&path).unwrap().root_uri("ca"), Some("file:/root.pem"), "it has signed");
+    assert!(data.use_keys([("ca-root", "file:/other.pem")]).is_err());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::{
     rotation::{Generation, Place, RingFiles, Role, Root, State},
 };
 use anyhow::Context as _;
-use chancery_daemon::signer::Signer;
+use chancery_daemon::signer::{Signer, is_overwritten};
 use chancery_trust::tuf;
 use chancery_verify::{PublicKey, Timestamp, certificate::Certificate};
 use std::{
@@ -96,7 +96,7 @@ fn rotated(files: &RingFiles, role: Role) -> anyhow::Result<Vec<KeyRecord>> {
             roots.extend(root.map(|root| {
                 record(&format!("{role}-root"), root.public_key().clone(), uri.clone(), Some(root), generation)
             }));
-        } else if path.exists() {
+        } else if path.exists() && !is_overwritten(&path)? {
             let key = Signer::open(&path)?.public_key().clone();
             let certificate = chain.last().filter(|root| root.public_key() == &key);
             roots.push(record(&format!("{role}-root"), key, path.display().to_string(), certificate, generation));

@@ -8,7 +8,7 @@ use crate::{
     rotation::{RingFiles, Role},
 };
 use anyhow::Context as _;
-use chancery_daemon::signer::{Signer, destroy};
+use chancery_daemon::signer::{Signer, destroy, is_overwritten};
 use clap::Args;
 use std::process::ExitCode;
 
@@ -38,8 +38,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         steps.say(&format!("there is no private key of a {role} root in {}", data.display()));
     }
     for (path, certified) in found {
-        let key = Signer::open(&path).with_context(|| format!("cannot use {}", path.display()))?;
-        if key.public_key() == &certified {
+        let is_certified = || Signer::open(&path).map(|key| key.public_key() == &certified);
+        let is_ours =
+            is_overwritten(&path).and_then(|is_half_done| if is_half_done { Ok(true) } else { is_certified() });
+        if is_ours.with_context(|| format!("cannot use {}", path.display()))? {
             destroy(&path)?;
             steps.say(&format!("destroyed: {}", path.display()));
         } else {

@@ -34,7 +34,7 @@ use std::{
   chancery keys request tsa --key 'awskms:///alias/tsa-2?region=eu-central-1' --out tsa.csr
   chancery keys request ca --organization Example --key file:/srv/ca.pem?password-file=/srv/ca.pw
 
-A certificate for ca needs CA:TRUE, path length 0, keyCertSign and codeSigning.
+A certificate for ca needs CA:TRUE, path length 0, keyCertSign, codeSigning, both key identifiers.
 A certificate for tsa needs CA:FALSE, digitalSignature, and timeStamping alone and critical.
 Neither may have name constraints.")]
 pub(super) struct Arguments {
