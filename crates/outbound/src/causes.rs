@@ -7,7 +7,7 @@ use std::iter;
 /// take it out first, with `without_url`.
 #[must_use]
 pub fn causes(error: &dyn Error) -> String {
-    iter::successors(error.source(), |error| error.source())
+    iter::successors(error.source(), |error| (*error).source())
         .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
