@@ -167,6 +167,19 @@ impl Liar {
         Self { url, stop, thread: Some(thread) }
     }
 
+    /// Stands before `stack`. Answers to what `is_meant` have checkpoints that no log has signed.
+    pub fn about_checkpoints(stack: &Stack, is_meant: fn(&str) -> bool) -> Self {
+        Self::before(stack, move |target, mut answer| {
+            if is_meant(target) {
+                for log in answer["complete_to"].as_array_mut().unwrap() {
+                    let note = log["checkpoint"]["note"].as_str().unwrap().replacen('\n', "\n1", 1);
+                    log["checkpoint"]["note"] = note.into();
+                }
+            }
+            answer
+        })
+    }
+
     pub fn url(&self) -> &str {
         &self.url
     }

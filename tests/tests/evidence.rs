@@ -377,15 +377,7 @@ fn a_server_that_lies_is_found_while_packing() {
         answer
     });
     found_out(&alice, &invented, &question, "it is not in its log");
-    let unsigned = Liar::before(&stack, |target, mut answer| {
-        if is_for_entries(target) {
-            for log in answer["complete_to"].as_array_mut().unwrap() {
-                let note = log["checkpoint"]["note"].as_str().unwrap().replacen('\n', "\n1", 1);
-                log["checkpoint"]["note"] = note.into();
-            }
-        }
-        answer
-    });
+    let unsigned = Liar::about_checkpoints(&stack, is_for_entries);
     found_out(&alice, &unsigned, &question, "the log is not trusted");
     let boasting = Liar::before(&stack, |target, mut answer| {
         if is_for_entries(target) {

@@ -242,15 +242,7 @@ fn a_server_that_changes_checkpoints_and_promises_is_found() {
     let stack = Stack::start();
     let (alice, _) = signed(&stack);
     // A checkpoint that the log has not signed.
-    let unsigned = Liar::before(&stack, |target, mut answer| {
-        if is_for_entries(target) {
-            for log in answer["complete_to"].as_array_mut().unwrap() {
-                let note = log["checkpoint"]["note"].as_str().unwrap().replacen('\n', "\n1", 1);
-                log["checkpoint"]["note"] = note.into();
-            }
-        }
-        answer
-    });
+    let unsigned = Liar::about_checkpoints(&stack, is_for_entries);
     all_refused(&alice, &unsigned, "log.unknown");
     // A promise that was not made. The entry of Rekor v2 has none, and stays verified.
     let unpromised = Liar::before(&stack, |target, mut answer| {

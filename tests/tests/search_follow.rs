@@ -274,8 +274,8 @@ fn a_tree_that_begins_while_its_log_is_followed_is_followed_at_once() {
     let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let mut named: Vec<&Value> = lines.iter().map(|line| &line["log"]).collect();
     let mut logs: Vec<&Value> = logs.iter().collect();
-    named.sort_by_key(|name| name.to_string());
-    logs.sort_by_key(|name| name.to_string());
+    named.sort_by_key(ToString::to_string);
+    logs.sort_by_key(ToString::to_string);
     assert_eq!(named, logs);
 }
 

@@ -96,6 +96,13 @@ pub fn parameters(
     Ok(parameters)
 }
 
+/// The end of the name of an authority of a later `generation`: from the second one on, names include it, because some clients look
+/// for an issuer by its name alone.
+#[must_use]
+pub fn suffix(generation: u64) -> String {
+    if generation > 1 { format!(" G{generation}") } else { String::new() }
+}
+
 /// How long a certificate that is made `now` below `root` may be valid: `seconds`, or as long as the root is.
 ///
 /// # Errors

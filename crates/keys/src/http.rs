@@ -6,6 +6,7 @@
 use crate::{refused, unavailable};
 use bytes::BytesMut;
 use chancery_daemon::signer::SignerError;
+use chancery_outbound::causes;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 use std::path::Path;
@@ -81,15 +82,4 @@ pub(crate) async fn send<T: DeserializeOwned>(
 /// As [`send`], if every failure means the same.
 pub(crate) async fn ask<T: DeserializeOwned>(service: &str, request: RequestBuilder) -> Result<T, SignerError> {
     send(service, request).await?.map_err(|failure| failure.into_error(service))
-}
-
-/// Writes an error with its causes on one line.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

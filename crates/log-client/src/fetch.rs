@@ -5,7 +5,8 @@
 
 use crate::error::ReadError;
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
+use chancery_outbound::{causes, retry_after};
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use std::fmt;
 use std::path::Path;
@@ -211,52 +212,8 @@ impl Fetcher {
     }
 }
 
-/// The causes of an error of the client, which itself says little.
+/// A request that failed on its way.
 fn broken(url: &str, error: reqwest::Error) -> Failure {
-    let error = error.without_url();
-    let mut reason = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(error) = cause {
-        reason = format!("{reason}: {error}");
-        cause = error.source();
-    }
+    let reason = causes(&error.without_url());
     Failure::Passing(ReadError::Unreachable { url: url.to_owned(), reason }, None)
-}
-
-/// How long a server asks to wait (RFC 9110 §10.2.3). A date is counted from the date of the answer, so that no clock is
-/// compared with the server's.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = |text: &str| httpdate::parse_http_date(text).ok();
-    let (then, now) = (date(text)?, date(headers.get(DATE)?.to_str().ok()?)?);
-    Some(then.duration_since(now).unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use reqwest::header::HeaderValue;
-
-    #[test]
-    fn a_pause_is_read_as_seconds_or_as_a_date() {
-        let read = |value: &str, date: Option<&str>| {
-            let mut headers = HeaderMap::new();
-            headers.insert(RETRY_AFTER, HeaderValue::from_str(value).unwrap());
-            if let Some(date) = date {
-                headers.insert(DATE, HeaderValue::from_str(date).unwrap());
-            }
-            retry_after(&headers)
-        };
-        let now = "Mon, 30 Nov 2026 06:00:00 GMT";
-        assert_eq!(read("7", None), Some(Duration::from_secs(7)));
-        assert_eq!(read("Mon, 30 Nov 2026 06:00:09 GMT", Some(now)), Some(Duration::from_secs(9)));
-        assert_eq!(read("Mon, 30 Nov 2026 05:00:00 GMT", Some(now)), Some(Duration::ZERO));
-        for (value, date) in [("soon", None), ("-1", None), ("Mon, 30 Nov 2026 06:00:09 GMT", None)] {
-            assert_eq!(read(value, date), None, "{value}");
-        }
-        assert_eq!(retry_after(&HeaderMap::new()), None);
-    }
 }

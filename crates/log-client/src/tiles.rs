@@ -232,7 +232,11 @@ impl Tiled {
         let mut tiles = Tiles::default();
         for ((id, path), bytes) in ids.iter().zip(&paths).zip(self.remembered(&paths).await?) {
             let hashes = tile::hashes_from_bytes(&bytes).ok().filter(|hashes| hashes.len() >= id.width(size) as usize);
-            let hashes = hashes.ok_or_else(|| self.malformed(path, "the tile has the wrong length"))?;
+            let Some(hashes) = hashes else {
+                // It may have been cut on the way: the next one is asked for.
+                self.hashes.invalidate(&self.url(path));
+                return Err(self.malformed(path, "the tile has the wrong length"));
+            };
             tiles.0.insert(*id, hashes);
         }
         Ok(tiles)

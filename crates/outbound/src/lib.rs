@@ -1,12 +1,19 @@
-//! The HTTP client for requests to other services: key services, and issuers, logs and witnesses elsewhere.
+//! The HTTP client for requests to other services: key services, issuers, logs and witnesses elsewhere, and receivers
+//! of events and alarms.
 //!
 //! The operator's settings choose the host: no answer and no environment variable can choose another one. The caller
 //! writes the request, judges the answer and limits its size. Whose certificates count is the system's matter, unless the
 //! operator names others. Those count then, and the system's do not: [`trusting_file`] and [`trusting_only`].
+//!
+//! [`causes`] says why a request failed, and [`retry_after`] when a server wants to be asked again.
 
 mod authorities;
+mod causes;
+mod retry_after;
 
 pub use authorities::{AuthoritiesError, check_file, trusting_file, trusting_only};
+pub use causes::causes;
+pub use retry_after::retry_after;
 
 use chancery_address::BaseUrl;
 use reqwest::{Client, ClientBuilder, redirect};

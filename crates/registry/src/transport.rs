@@ -8,10 +8,9 @@ use crate::{
     address::{self, Guarded, Reach},
 };
 use bytes::{Bytes, BytesMut};
-use httpdate::parse_http_date;
 use reqwest::{
     Client, RequestBuilder, Response,
-    header::{AUTHORIZATION, CONTENT_ENCODING, DATE, HeaderMap, RETRY_AFTER},
+    header::{AUTHORIZATION, CONTENT_ENCODING, HeaderMap},
 };
 pub(crate) use reqwest::{StatusCode, header::HeaderValue};
 use std::{collections::HashMap, sync::Mutex, sync::PoisonError, time::Duration};
@@ -267,23 +266,12 @@ fn busy(url: &Url, answer: &Answer) -> Option<(Error, Option<Duration>)> {
         status if status.is_server_error() => ErrorKind::Unavailable,
         _ => return None,
     };
-    let wait = wait(answer.header(RETRY_AFTER.as_str()).trim(), answer.header(DATE.as_str()).trim());
+    let wait = chancery_outbound::retry_after(&answer.headers);
     let mut reason = answer.reason();
     if let Some(wait) = wait {
         reason = format!("{reason} (try again in {} s)", wait.as_secs());
     }
     Some((Error::new(kind, bare(url), reason), wait))
-}
-
-/// Returns the pause that `Retry-After` requires: seconds, or until a date. The date is compared with the `Date` of the
-/// answer, because the registry's clock may differ from this machine's. Without `Date` it is ignored.
-fn wait(retry_after: &str, date: &str) -> Option<Duration> {
-    if let Ok(seconds) = retry_after.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let (until, now) = (parse_http_date(retry_after).ok()?, parse_http_date(date).ok()?);
-    // A past date requires no pause.
-    Some(until.duration_since(now).unwrap_or_default())
 }
 
 /// The URL without query and fragment, which may have secrets.
@@ -292,31 +280,4 @@ pub(crate) fn bare(url: &Url) -> String {
     url.set_query(None);
     url.set_fragment(None);
     url.to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_date_is_compared_with_the_registrys_own() {
-        let date = "Sun, 29 Nov 2026 10:00:00 GMT";
-        for (retry_after, date, expected) in [
-            ("7", "", Some(7)),
-            ("7", date, Some(7)),
-            ("0", date, Some(0)),
-            ("Sun, 29 Nov 2026 10:00:30 GMT", date, Some(30)),
-            ("Sunday, 29-Nov-26 10:01:01 GMT", date, Some(61)),
-            ("Sun Nov 29 10:00:02 2026", date, Some(2)),
-            ("Sun, 29 Nov 2026 09:59:00 GMT", date, Some(0)),
-            ("Sun, 29 Nov 2026 10:00:30 GMT", "", None),
-            ("Sun, 29 Nov 2026 10:00:30 GMT", "yesterday", None),
-            ("2026-11-29T10:00:30Z", date, None),
-            ("-1", date, None),
-            ("soon", date, None),
-            ("", date, None),
-        ] {
-            assert_eq!(wait(retry_after, date), expected.map(Duration::from_secs), "{retry_after:?} at {date:?}");
-        }
-    }
 }

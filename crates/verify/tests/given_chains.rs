@@ -2,27 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot make its chain has failed")]
 
+mod chains;
+
+use chains::{NOW, authority};
 use chancery_verify::certificate::Certificate;
 use chancery_verify::given::{ChainFault, Flaw, Purpose, verify_given};
 use chancery_verify::{Rejection, Timestamp, pem};
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
-    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, PKCS_ED25519, date_time_ymd,
+    BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, NameConstraints, PKCS_ED25519, date_time_ymd,
 };
-
-/// 2026-11-21T07:00:00Z.
-const NOW: Timestamp = Timestamp::from_seconds(1_795_244_400);
-
-fn authority(name: &str, path_length: u8) -> CertificateParams {
-    let mut parameters = CertificateParams::default();
-    parameters.distinguished_name = DistinguishedName::new();
-    parameters.distinguished_name.push(DnType::CommonName, name);
-    parameters.not_before = date_time_ymd(2026, 1, 1);
-    parameters.not_after = date_time_ymd(2030, 1, 1);
-    parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(path_length));
-    parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    parameters
-}
 
 /// The chain that should be accepted for a purpose: the key's own certificate, a company's intermediate, its root.
 fn parameters(purpose: Purpose) -> [CertificateParams; 3] {

@@ -2,28 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot make its chain has failed")]
 
+mod chains;
+
+use chains::{NOW, authority};
 use chancery_verify::certificate::{
     Certificate, Identity, MAX_CHAIN, Request, verify_authority, verify_chain, verify_path,
 };
 use chancery_verify::{PublicKey, Rejection, Timestamp};
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P384_SHA384, SanType, date_time_ymd,
+    CertificateParams, CustomExtension, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PKCS_ECDSA_P384_SHA384, SanType, date_time_ymd,
 };
-
-/// 2026-11-21T07:00:00Z.
-const NOW: Timestamp = Timestamp::from_seconds(1_795_244_400);
-
-fn authority(name: &str, path_length: u8) -> CertificateParams {
-    let mut parameters = CertificateParams::default();
-    parameters.distinguished_name = DistinguishedName::new();
-    parameters.distinguished_name.push(DnType::CommonName, name);
-    parameters.not_before = date_time_ymd(2026, 1, 1);
-    parameters.not_after = date_time_ymd(2030, 1, 1);
-    parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(path_length));
-    parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    parameters
-}
 
 fn changed(parameters: &CertificateParams, change: impl FnOnce(&mut CertificateParams)) -> CertificateParams {
     let mut changed = parameters.clone();

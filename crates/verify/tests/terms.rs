@@ -441,6 +441,18 @@ fn subjects_crowd_out_nothing_of_the_entry_itself() {
     assert!(entry.summary().incomplete && entry.summary().digests.len() == 32);
 }
 
+#[test]
+fn a_payload_of_another_type_is_no_statement() {
+    let (hash, statement) = (json!({ "algorithm": "sha256", "value": "ab".repeat(32) }), br#"{"subject":[]}"#);
+    let attested = |payload_type: &str| {
+        let envelope = json!({ "payloadType": payload_type, "signatures": [] });
+        let spec = json!({ "content": { "envelope": envelope, "payloadHash": hash } });
+        Entry::of_rekor(&body("intoto", "0.0.2", &spec)).unwrap().attested(statement).map(drop)
+    };
+    assert_eq!(attested("application/vnd.in-toto+json"), Ok(()));
+    assert_eq!(attested("application/json"), Err(Rejection::DssePayloadType));
+}
+
 proptest! {
     #[test]
     fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..512), at in any::<prop::sample::Index>()) {

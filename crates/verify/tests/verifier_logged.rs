@@ -311,3 +311,12 @@ fn what_is_changed_in_an_entry_of_another_kind_proves_nothing() {
     timestamp["spec"]["tsr"]["content"] = "AAAA".into();
     assert_eq!(told(&timestamp), ["timestamp.malformed"]);
 }
+
+#[test]
+fn an_entry_without_a_signature_is_refused_and_not_passed_over() {
+    let world = World::new(Spec::default());
+    let hash = serde_json::json!({ "algorithm": "sha256", "value": "ab".repeat(32) });
+    let spec = serde_json::json!({ "payloadHash": hash, "signatures": [] });
+    let body = serde_json::json!({ "apiVersion": "0.0.1", "kind": "dsse", "spec": spec }).to_string();
+    assert_eq!(found(&verifier(&world), &logged(&world, body.as_bytes()), None), ["entry.missing"]);
+}

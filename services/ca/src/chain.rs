@@ -36,7 +36,8 @@ impl IssuingChain {
         now: Timestamp,
     ) -> Result<Self, AuthorityError> {
         let key = root.public_key();
-        let (name, validity) = (format!("{organization}{}", suffix(generation)), (now, ROOT_LIFETIME_SECONDS));
+        let name = format!("{organization}{}", authority::suffix(generation));
+        let validity = (now, ROOT_LIFETIME_SECONDS);
         let above = issuer(authority::parameters(organization, &name, key, random, validity)?, 1);
         let root_certificate = authority::sign(&above, key, &above, root).await?;
 
@@ -143,11 +144,6 @@ impl IssuingChain {
     }
 }
 
-/// From the second generation on, names include it.
-fn suffix(generation: u64) -> String {
-    if generation > 1 { format!(" G{generation}") } else { String::new() }
-}
-
 /// The parameters of the certificate that issues.
 fn intermediate(
     organization: &str,
@@ -156,7 +152,7 @@ fn intermediate(
     random: &dyn Random,
     validity: (Timestamp, u64),
 ) -> Result<CertificateParams, AuthorityError> {
-    let name = format!("{organization} intermediate{}", suffix(generation));
+    let name = format!("{organization} intermediate{}", authority::suffix(generation));
     let mut parameters = issuer(authority::parameters(organization, &name, key, random, validity)?, 0);
     parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
     parameters.use_authority_key_identifier_extension = true;

@@ -1,7 +1,8 @@
 //! `chancery`: certificate authority, transparency logs, timestamps and trust root in one program.
 //!
 //! This crate has the command line and combines roles into processes. The roles are in `chancery-ca`, `chancery-log`,
-//! `chancery-tsa` and `chancery-trust`; the checks of signatures and proofs are in `chancery-verify`.
+//! `chancery-tsa` and `chancery-trust`. What works beside them is in `chancery-search`, `chancery-monitor`, `chancery-console`
+//! and `chancery-witness`. The checks of signatures and proofs are in `chancery-verify`.
 
 mod cli;
 mod clients;

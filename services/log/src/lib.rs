@@ -27,8 +27,9 @@
 //! 1. `gathered` and `shared_read`: queries that several requests share. `activity`: what is counted.
 //!    `corrupt`: a self-check that failed. [`quarantine`]: why a log is in doubt. [`store`]: where logs are kept.
 //!    `error`: what a caller is told of these.
-//! 2. `subjects`: pure; what a kept statement is about. `unread`: those that an earlier version kept are read for it. `tree`: pure; pending entries, the extension of a head by a batch, proofs. `derive`: a tree from its entries. `head`: published heads, how one is
-//!    signed, and how a newer one is asked for.
+//! 2. `subjects`: pure; what a kept statement is about. `unread`: statements that an earlier version kept are read for it.
+//!    `tree`: pure; pending entries, the extension of a head by a batch, proofs. `derive`: a tree from its entries. `head`:
+//!    published heads, how one is signed, and how a newer one is asked for.
 //! 3. `trust`: guard, high-water mark, witnesses. `append`: pool and sequencer.
 //! 4. `cache`: full tiles in memory. `destination`: where copies of files go. `engine`: a [`Log`], opened from all of these.
 //! 5. [`admission`]: which entries a log takes beside being valid. [`reader`]: who may read them. `access`: both.

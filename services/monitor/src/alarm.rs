@@ -16,6 +16,12 @@ const ID_CONTEXT: &str = "chancery-monitor/1";
 /// Bytes of an id.
 const ID_BYTES: usize = 16;
 
+/// Maximum bytes, as JSON, of what an entry says in an alarm. Whoever signs can write any number of names, and alarms wait in a file
+/// that must stay readable.
+const MAX_ENTRY_BYTES: usize = 8 << 10;
+/// Signers that a message names.
+const MAX_SIGNERS: usize = 4;
+
 /// What an alarm is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -122,7 +128,7 @@ pub struct Alarm {
     /// When the log says that the entry was logged (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub logged_at: Option<String>,
-    /// What the entry says.
+    /// What the entry says, unless that is too long.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub entry: Option<Box<Summary>>,
     /// The signed tree in which the entry is, or that the alarm is about.
@@ -146,7 +152,7 @@ impl Alarm {
             index: Some(finding.index),
             leaf_hash: Some(leaf_hash),
             logged_at: logged_at.map(Timestamp::rfc3339),
-            entry: finding.summary,
+            entry: finding.summary.filter(|summary| is_short(summary)),
             tree: Some(head.into()),
             ..Self::new(log, AlarmKind::Entry, &subject, message, now)
         }
@@ -190,9 +196,17 @@ pub(crate) fn id(log: &str, kind: AlarmKind, subject: &str) -> String {
     hex::encode(whole.get(..ID_BYTES).unwrap_or_default())
 }
 
+fn is_short(summary: &Summary) -> bool {
+    serde_json::to_vec(summary).is_ok_and(|json| json.len() <= MAX_ENTRY_BYTES)
+}
+
 /// Who signed what, as the entry says.
 fn describe(summary: &Summary) -> String {
-    let signers: Vec<String> = summary.signers.iter().map(signer).collect();
+    let mut signers: Vec<String> = summary.signers.iter().take(MAX_SIGNERS).map(signer).collect();
+    let more = summary.signers.len() - signers.len();
+    if more > 0 {
+        signers.push(format!("{more} more"));
+    }
     let signers = if signers.is_empty() { "nobody".to_owned() } else { signers.join(" and ") };
     let about = summary.digests.first().or(summary.attestation_digests.first());
     match about {
@@ -245,6 +259,22 @@ mod tests {
         let json = serde_json::to_string(&alarm).unwrap();
         assert_eq!(serde_json::from_str::<Alarm>(&json).unwrap(), alarm);
         assert!(!json.contains('\n'));
+    }
+
+    #[test]
+    fn an_alarm_is_short_whatever_an_entry_says() {
+        let name = |text: &str| json!({ "kind": "email", "value": text.repeat(512) });
+        let signer = |text: &str| json!({ "identities": vec![name(text); 8], "issuer": text.repeat(512) });
+        for text in ["a", "\u{1}", "\"", "\u{10ffff}"] {
+            let said = json!({ "kind": "rekord", "signers": vec![signer(text); 32] });
+            let summary: Summary = serde_json::from_value(said).unwrap();
+            let finding = Finding { summary: Some(Box::new(summary)), ..finding(3, "w") };
+            let head = TreeHead { size: 9, root: [1; 32] };
+            let alarm = Alarm::of_entry("rekor", finding, &head, Timestamp::from_seconds(0));
+            assert!(alarm.message.contains("and 28 more") && alarm.entry.is_none(), "{}", alarm.message);
+            let length = serde_json::to_vec(&alarm).unwrap().len();
+            assert!(length < 16 << 10, "{length}");
+        }
     }
 
     #[test]

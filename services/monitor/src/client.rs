@@ -2,10 +2,10 @@
 //!
 //! Answers are limited in time and size. No redirect is followed. A URL may have a secret in it, so no error shows one.
 
-use chancery_outbound::{AuthoritiesError, trusting_file};
+use chancery_outbound::{AuthoritiesError, causes, retry_after, trusting_file};
 use chancery_verify::witness;
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, StatusCode};
 use std::path::Path;
 use std::time::Duration;
 use url::Url;
@@ -69,7 +69,7 @@ impl HttpClient {
         if status.is_success() {
             Posted::Taken
         } else if status.is_server_error() || may_pass.contains(&status) {
-            Posted::Later(told, retry_after(&response))
+            Posted::Later(told, retry_after(response.headers()))
         } else {
             Posted::Refused(told)
         }
@@ -94,19 +94,7 @@ impl HttpClient {
     }
 }
 
-fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
-}
-
-/// The causes of an error of the client, which itself says little, without the URL.
+/// Why a request failed, without the URL.
 fn reason(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut reason = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(error) = cause {
-        reason = format!("{reason}: {error}");
-        cause = error.source();
-    }
-    reason
+    causes(&error.without_url())
 }

@@ -4,13 +4,15 @@
 //! 1. Ask the log for its newest head, which its key must have signed.
 //! 2. Prove that this tree extends the one that is remembered. Two trees that contradict each other are proof against the log, and
 //!    both signed notes are kept. The head is remembered in the state.
-//! 3. Read the entries after those that were followed, hash each into the tree, and look at each.
-//! 4. Prove that the entries so far are the first leaves of the signed tree. If they are not, nothing of the step is believed.
-//! 5. Write the state: how far the log is followed, and the alarms of the step. **This is the commit point.** A process that is
+//! 3. Compare the remembered tree with what others have seen. This does not wait for entries, which may take days.
+//! 4. Read the entries after those that were followed, hash each into the tree, and look at each.
+//! 5. Prove that the entries so far are the first leaves of the signed tree. If they are not, nothing of the step is believed.
+//! 6. Write the state: how far the log is followed, and the alarms of the step. **This is the commit point.** A process that is
 //!    killed before has forgotten the step, and does it again.
-//! 6. Deliver the alarms, and write that they were delivered. A process that is killed between the two delivers them again, with the
+//! 7. Deliver the alarms, and write that they were delivered. A process that is killed between the two delivers them again, with the
 //!    same ids.
-//! 7. Compare the remembered tree with what others have seen.
+//!
+//! Steps 4 to 7 are repeated, but not without end where the log is to be asked for its head again ([`Extent`]).
 //!
 //! The state belongs to this task alone.
 
@@ -31,6 +33,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Steps of a round that is followed by another one.
+const ROUND_STEPS: usize = 4;
+/// How far the clock of a log may be ahead of ours, in ms.
+const MAX_AHEAD_MS: u64 = 5 * 60 * 1000;
 /// Alarms that wait for an output from which on no more entries are followed.
 const MAX_PENDING: usize = 2000;
 
@@ -55,6 +61,16 @@ pub struct Following {
     pub patience: Patience,
 }
 
+/// How far a round follows a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// To the end of the tree that it shows.
+    Whole,
+    /// A few steps: another round begins at once if there is more. A log that is slow, or long, is still asked for its head and
+    /// compared with what others have seen.
+    Steps,
+}
+
 /// Who has seen checkpoints, too.
 #[derive(Clone)]
 pub(crate) struct Gossip {
@@ -70,6 +86,8 @@ pub(crate) struct Follower {
     ledger: Ledger,
     /// What was compared with each peer last: the remembered tree, and the peer's.
     compared: HashMap<String, (TreeHead, TreeHead)>,
+    /// Whether there are more entries, and the last round ended before them although the log can be read.
+    is_behind: bool,
 }
 
 impl Follower {
@@ -82,24 +100,35 @@ impl Follower {
     ) -> Result<Self, StateError> {
         let ledger = Ledger::open(name, &*source, following.patience, places, path)?;
         let stepper = Stepper { name: name.to_owned(), source, watches };
-        Ok(Self { stepper, following, gossip, ledger, compared: HashMap::new() })
+        Ok(Self { stepper, following, gossip, ledger, compared: HashMap::new(), is_behind: false })
     }
 
-    /// Follows the log as far as it is shown.
-    pub(crate) async fn round(&mut self, now: Timestamp) -> Result<Round, StateError> {
+    /// Follows the log.
+    pub(crate) async fn round(&mut self, now: Timestamp, extent: Extent) -> Result<Round, StateError> {
         self.ledger.begin(now);
-        match self.stepper.watches.refresh() {
-            Ok(()) => self.look().await?,
-            Err(error) => self.ledger.unknown(error.to_string()),
-        }
+        self.is_behind = false;
+        let is_readable = self.look().await?;
         self.compare_all().await?;
         self.ledger.deliver().await?;
+        // Without what is expected, entries are not judged. The log's history is.
+        match self.stepper.watches.refresh() {
+            Ok(()) if is_readable => self.follow(extent).await?,
+            Ok(()) => {}
+            Err(error) => self.ledger.unknown(error.to_string()),
+        }
+        self.ledger.deliver().await?;
         self.ledger.finish().await
+    }
+
+    /// Whether another round is to follow at once.
+    pub(crate) const fn is_behind(&self) -> bool {
+        self.is_behind
     }
 
     /// Forgets what could not be written, as a crash does.
     pub(crate) fn reopen(&mut self) -> Result<(), StateError> {
         self.compared.clear();
+        self.is_behind = false;
         self.ledger.reopen(&*self.stepper.source)
     }
 
@@ -107,20 +136,20 @@ impl Follower {
         Arc::clone(&self.stepper.source)
     }
 
-    /// Steps 1 to 6.
-    async fn look(&mut self) -> Result<(), StateError> {
+    /// Steps 1 and 2. Returns whether the log can be read.
+    async fn look(&mut self) -> Result<bool, StateError> {
         let source = self.source();
         let head = match source.head().await {
             Ok(head) => head,
             Err(error) => {
                 self.ledger.unreadable(&error);
-                return Ok(());
+                return Ok(false);
             }
         };
         self.note_fresh(&head);
-        match self.meet(&head).await? {
-            Err(error) => self.ledger.unreadable(&error),
-            Ok(()) => self.follow().await?,
+        if let Err(error) = self.meet(&head).await? {
+            self.ledger.unreadable(&error);
+            return Ok(false);
         }
         match source.successor().await {
             Ok(Some(origin)) if !self.ledger.is_followed(&origin) => {
@@ -130,9 +159,12 @@ impl Follower {
                 self.ledger.note(AlarmKind::Successor, &message);
             }
             Ok(_) => self.ledger.end(AlarmKind::Successor),
-            Err(error) => self.ledger.unreadable(&error),
+            Err(error) => {
+                self.ledger.unreadable(&error);
+                return Ok(false);
+            }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Step 2. The inner error says that nothing can be told now.
@@ -174,14 +206,20 @@ impl Follower {
         self.ledger.remember(head);
     }
 
-    /// Steps 3 to 6, until the remembered tree is followed.
-    async fn follow(&mut self) -> Result<(), StateError> {
-        let mut is_second = false;
+    /// Steps 4 to 7, until the remembered tree is followed, or there were enough of them.
+    async fn follow(&mut self, extent: Extent) -> Result<(), StateError> {
+        let (mut is_second, mut steps) = (false, 0);
         while let Some(tree) = self.ledger.tree()
             && let Some(range) = self.ledger.state.range.clone()
             && range.size() < tree.size
         {
             let (first, name) = (range.size(), self.ledger.name());
+            if extent == Extent::Steps && steps >= ROUND_STEPS {
+                let reason = format!("{name} is not followed to its end yet");
+                self.ledger.unknown(reason);
+                self.is_behind = true;
+                break;
+            }
             if self.ledger.state.pending.len() >= MAX_PENDING {
                 let reason = format!("{name} is not followed until alarms that wait are delivered");
                 self.ledger.unknown(reason);
@@ -189,7 +227,7 @@ impl Follower {
             }
             match self.stepper.step(range, &tree).await {
                 Ok((range, scanned)) => {
-                    is_second = false;
+                    (is_second, steps) = (false, steps + 1);
                     self.ledger.end(AlarmKind::WrongEntries);
                     self.ledger.advance(range, scanned, &tree);
                     self.ledger.deliver().await?;
@@ -216,10 +254,10 @@ impl Follower {
         Ok(())
     }
 
-    /// Step 7.
+    /// Step 3.
     async fn compare_all(&mut self) -> Result<(), StateError> {
         let Some(remembered) = self.ledger.state.remembered.clone() else { return Ok(()) };
-        let (origin, mut hidden) = (origin(&remembered.checkpoint), None);
+        let (origin, mut hidden, mut is_whole) = (origin(&remembered.checkpoint), None, true);
         let Gossip { peers, client } = self.gossip.clone();
         for peer in peers.iter() {
             let peer_name = peer.name();
@@ -229,6 +267,7 @@ impl Follower {
                     let name = self.ledger.name();
                     let reason = format!("{peer_name} does not say what it has seen of {name}: {reason}");
                     self.ledger.unknown(reason);
+                    is_whole = false;
                     continue;
                 }
             };
@@ -247,7 +286,9 @@ impl Follower {
                 self.ledger.note(AlarmKind::Hidden, &message);
                 self.ledger.unknown(message);
             }
-            None => self.ledger.end(AlarmKind::Hidden),
+            None if is_whole => self.ledger.end(AlarmKind::Hidden),
+            // The peer that has seen more may be the one that does not answer.
+            None => {}
         }
         Ok(())
     }
@@ -283,6 +324,8 @@ impl Follower {
         let now_ms = self.ledger.now().millis();
         let has_grown = self.ledger.tree().is_none_or(|known| known.size < head.tree.size);
         let signed = head.timestamp_ms.and_then(|millis| u64::try_from(millis).ok());
+        // A time that is yet to come says nothing of now: the log could be quiet until then.
+        let signed = signed.filter(|millis| *millis <= now_ms.saturating_add(MAX_AHEAD_MS));
         self.ledger.refresh(signed.map(|millis| millis.min(now_ms)).or(has_grown.then_some(now_ms)));
         let Some(max_quiet) = self.following.max_quiet else { return };
         let quiet = Duration::from_millis(now_ms.saturating_sub(self.ledger.state.fresh_ms.unwrap_or(now_ms)));

@@ -1,4 +1,4 @@
-//! The HTTP API of a monitor: the newest checkpoints that it has proved, for the gossip of others.
+//! The HTTP API of a monitor: the newest checkpoints that it has proven, for the gossip of others.
 //!
 //! It is the reading part of C2SP tlog-witness, so that monitors are asked as witnesses are. Alarms are not shown here: they are the
 //! operator's own.

@@ -134,7 +134,8 @@ impl Ledger {
         self.state.followed = range.size();
         self.state.range = Some(range);
         self.is_changed = true;
-        self.places.statuses.update(&self.name, |status| status.unreadable += scanned.unreadable);
+        let unreadable = scanned.unreadable.len() as u64;
+        self.places.statuses.update(&self.name, |status| status.unreadable += unreadable);
         for finding in scanned.findings {
             self.alarm(Alarm::of_entry(&self.name, finding, head, self.now));
         }

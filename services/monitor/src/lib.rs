@@ -5,7 +5,7 @@
 //!
 //! # What is verified
 //! Every head is signed by the log's key. Every head extends the one before. Every entry is hashed into the tree, and is among the
-//! first leaves of a signed one, before anything that it says is told. What cannot be proved is told, too.
+//! first leaves of a signed one, before anything that it says is told. What cannot be proven is told, too.
 //!
 //! # What a crash does
 //! The state of a log is one file, written durably. It has the alarms that are not delivered. So an alarm is delivered at least once,

@@ -11,7 +11,7 @@ use chancery_daemon::metrics::{MetricError, Metrics};
 pub fn measure(metrics: &Metrics, statuses: Statuses) -> Result<(), MetricError> {
     let size = metrics.gauges(
         "chancery_monitor_tree_size",
-        "Entries of the newest tree of the log that was proved to extend all earlier ones",
+        "Entries of the newest tree of the log that is proven to extend all earlier ones",
         &["log"],
     )?;
     let followed = metrics.gauges(

@@ -1,7 +1,7 @@
 //! A monitor: follows several logs at once.
 
 use crate::client::HttpClient;
-use crate::follower::{Follower, Following, Gossip};
+use crate::follower::{Extent, Follower, Following, Gossip};
 use crate::gossip::Peer;
 use crate::ledger::{Places, Round};
 use crate::outputs::Outputs;
@@ -117,18 +117,19 @@ impl Monitor {
     /// Follows every log as far as it is shown now.
     ///
     /// # Errors
-    /// A state cannot be written. What is not written is done again by the next monitor in this directory.
+    /// A state cannot be written, and there is no alarm. With an alarm, that is among what is not known. What is not written is done
+    /// again by the next monitor in this directory.
     pub async fn once(self) -> Result<Round, StateError> {
         let Self { followers, clock, lock, .. } = self;
         let (now, mut running) = (clock.now(), JoinSet::new());
         for mut follower in followers {
-            running.spawn(async move { follower.round(now).await });
+            running.spawn(async move { follower.round(now, Extent::Whole).await });
         }
-        let mut all = Round::default();
+        let (mut all, mut failed) = (Round::default(), None);
         while let Some(round) = running.join_next().await {
             match round {
-                Ok(round) => {
-                    let Round { alarms, mut unknown, is_accused } = round?;
+                Ok(Err(error)) => failed = Some(error),
+                Ok(Ok(Round { alarms, mut unknown, is_accused })) => {
                     all.alarms += alarms;
                     all.unknown.append(&mut unknown);
                     all.is_accused |= is_accused;
@@ -136,9 +137,15 @@ impl Monitor {
                 Err(error) => all.unknown.push(format!("a log was not followed: {error}")),
             }
         }
+        drop(lock);
+        if let Some(error) = failed {
+            if all.alarms == 0 && !all.is_accused {
+                return Err(error);
+            }
+            all.unknown.push(error.to_string());
+        }
         all.unknown.sort();
         all.unknown.dedup();
-        drop(lock);
         Ok(all)
     }
 
@@ -162,7 +169,7 @@ impl Monitor {
 async fn keep_following(mut follower: Follower, clock: Arc<dyn Clock>, period: Duration) {
     let mut told = Vec::new();
     loop {
-        match follower.round(clock.now()).await {
+        match follower.round(clock.now(), Extent::Steps).await {
             Ok(round) => {
                 for reason in round.unknown.iter().filter(|reason| !told.contains(*reason)) {
                     tracing::warn!(reason, "a log could not be followed completely; it is tried again");
@@ -176,7 +183,9 @@ async fn keep_following(mut follower: Follower, clock: Arc<dyn Clock>, period: D
                 }
             }
         }
-        tokio::time::sleep(period).await;
+        if !follower.is_behind() {
+            tokio::time::sleep(period).await;
+        }
     }
 }
 

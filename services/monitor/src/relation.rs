@@ -28,7 +28,7 @@ pub(crate) async fn relate(source: &dyn Source, known: &TreeHead, other: &TreeHe
         return Ok(if known.root == other.root { Relation::Same } else { Relation::Forked });
     }
     let (small, large) = if known.size < other.size { (known, other) } else { (other, known) };
-    // A second answer, in case that a server was just being changed.
+    // A proof that fails is asked for again: the server may have been changed just then.
     let (mut proof, mut verdict) = prove(source, small, large).await?;
     if verdict.is_err() {
         (proof, verdict) = prove(source, small, large).await?;
@@ -47,5 +47,9 @@ async fn prove(
 ) -> Result<(Vec<Hash>, Result<(), Rejection>), SourceError> {
     let proof = if small.size == 0 { Vec::new() } else { source.consistency_proof(small.size, large.size).await? };
     let verdict = merkle::verify_consistency(small, large, &proof);
+    if verdict.is_err() {
+        // Else the next one would be made of the same wrong parts.
+        source.forget();
+    }
     Ok((proof, verdict))
 }

@@ -54,6 +54,10 @@ impl Source for RemoteSource {
         Box::pin(async move { Ok(self.0.consistency_proof(old, new).await?) })
     }
 
+    fn forget(&self) {
+        self.0.forget();
+    }
+
     /// Rekor v1 ends a tree by beginning another one below the same URL.
     fn successor(&self) -> Answer<'_, Option<String>> {
         Box::pin(async move {

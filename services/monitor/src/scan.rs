@@ -31,8 +31,8 @@ pub struct Scanned {
     pub leaf_hashes: Vec<Hash>,
     /// What was found, in order.
     pub findings: Vec<Finding>,
-    /// How many cannot be read, or not wholly, so that watches may miss them.
-    pub unreadable: u64,
+    /// The positions of those that cannot be read, or not wholly, so that watches may miss them.
+    pub unreadable: Vec<u64>,
 }
 
 impl Scanned {
@@ -40,7 +40,17 @@ impl Scanned {
     pub(crate) fn append(&mut self, mut next: Self) {
         self.leaf_hashes.append(&mut next.leaf_hashes);
         self.findings.append(&mut next.findings);
-        self.unreadable += next.unreadable;
+        self.unreadable.append(&mut next.unreadable);
+    }
+
+    /// Leaves out the entries after the one with which there are `most` findings. `first` is the position of the first entry.
+    pub(crate) fn cut(&mut self, first: u64, most: usize) {
+        let last = most.checked_sub(1).and_then(|place| self.findings.get(place));
+        let Some(last) = last.map(|finding| finding.index) else { return };
+        self.findings.retain(|finding| finding.index <= last);
+        self.unreadable.retain(|index| *index <= last);
+        let count = last.saturating_sub(first).saturating_add(1);
+        self.leaf_hashes.truncate(usize::try_from(count).unwrap_or(usize::MAX));
     }
 }
 
@@ -57,7 +67,9 @@ pub fn scan(watches: &Watches, log: &str, kind: LogKind, first: u64, entries: &[
         let parsed = parse(kind, source);
         let leaf_hash = parsed.as_ref().map_or_else(|_| merkle::leaf_hash(&source.leaf), |entry| *entry.leaf_hash());
         scanned.leaf_hashes.push(leaf_hash);
-        scanned.unreadable += u64::from(parsed.as_ref().map_or(true, Entry::is_incomplete));
+        if parsed.as_ref().map_or(true, Entry::is_incomplete) {
+            scanned.unreadable.push(index);
+        }
         for watch in watches.met(kind, source, parsed.as_ref().ok()) {
             scanned.findings.push(Finding {
                 index,
@@ -75,5 +87,30 @@ fn parse(kind: LogKind, source: &SourceEntry) -> Result<Entry, Rejection> {
     match kind {
         LogKind::Rekor => Entry::of_rekor(&source.leaf),
         LogKind::Certificates => Entry::of_certificate_log(&source.leaf, &source.extra),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_cut_after_the_one_with_enough_findings() {
+        let finding =
+            |index| Finding { index, leaf_hash: [0; 32], timestamp_ms: None, watch: "w".to_owned(), summary: None };
+        // Two watches meet the entry 12.
+        let scanned = Scanned {
+            leaf_hashes: vec![[1; 32]; 6],
+            findings: [11, 12, 12, 14].map(finding).to_vec(),
+            unreadable: vec![10, 13, 14],
+        };
+        for (most, hashes, findings, unreadable) in
+            [(1, 2, 1, 1), (2, 3, 3, 1), (3, 3, 3, 1), (4, 5, 4, 3), (5, 6, 4, 3)]
+        {
+            let mut cut = scanned.clone();
+            cut.cut(10, most);
+            let counts = (cut.leaf_hashes.len(), cut.findings.len(), cut.unreadable.len());
+            assert_eq!(counts, (hashes, findings, unreadable), "{most}");
+        }
     }
 }

@@ -67,6 +67,9 @@ pub trait Source: Send + Sync {
     /// The proof that the tree of `old` leaves is a prefix of the tree of `new` leaves, both above 0.
     fn consistency_proof(&self, old: u64, new: u64) -> Answer<'_, Vec<Hash>>;
 
+    /// Forgets what was read of proofs: one does not verify. The next one MUST be read anew.
+    fn forget(&self) {}
+
     /// The first line of the checkpoints of another tree, if entries are added to that one now and no longer to this one.
     fn successor(&self) -> Answer<'_, Option<String>> {
         Box::pin(async { Ok(None) })

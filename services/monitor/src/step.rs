@@ -7,7 +7,9 @@ use chancery_verify::merkle::{self, CompactRange, TreeHead};
 use chancery_verify::{Rejection, entries};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 use tokio::task::{self, JoinError};
+use tokio::time::{Instant, timeout};
 
 /// Maximum entries of a step.
 const STEP_ENTRIES: u64 = 1 << 16;
@@ -17,6 +19,10 @@ const READ_ENTRIES: u64 = 2048;
 const STEP_BYTES: usize = 256 << 20;
 /// Findings from which on a step ends. They are kept in the state until they are delivered.
 const STEP_FINDINGS: usize = 256;
+/// Time after which a step ends: so a slow log is asked for its head, too, and what is found is told.
+const STEP_TIME: Duration = Duration::from_mins(1);
+/// Maximum time for the entries that are asked for at once. A log may need several requests for them, each with its own limit.
+const READ_TIME: Duration = Duration::from_mins(5);
 /// Entries for which a thread of its own is worth while.
 const THREAD_ENTRIES: usize = 128;
 
@@ -51,10 +57,15 @@ impl Stepper {
         tree: &TreeHead,
     ) -> Result<(CompactRange, Scanned), Stopped> {
         let end = tree.size.min(range.size().saturating_add(STEP_ENTRIES));
-        let (mut all, mut bytes) = (Scanned::default(), 0);
-        while range.size() < end && bytes < STEP_BYTES && all.findings.len() < STEP_FINDINGS {
+        let (mut all, mut bytes, begun) = (Scanned::default(), 0, Instant::now());
+        while range.size() < end
+            && bytes < STEP_BYTES
+            && all.findings.len() < STEP_FINDINGS
+            && begun.elapsed() < STEP_TIME
+        {
             let (mut scanned, read) = self.read(range.size(), end).await?;
             bytes += read;
+            scanned.cut(range.size(), STEP_FINDINGS - all.findings.len());
             scanned.leaf_hashes.drain(..).for_each(|leaf_hash| range.push(leaf_hash));
             all.append(scanned);
         }
@@ -66,14 +77,21 @@ impl Stepper {
         };
         match merkle::verify_consistency(&head, tree, &proof) {
             Ok(()) => Ok((range, all)),
-            Err(rejection) => Err(Stopped::Wrong { end: head.size, rejection }),
+            Err(rejection) => {
+                self.source.forget();
+                Err(Stopped::Wrong { end: head.size, rejection })
+            }
         }
     }
 
     /// Reads entries and looks at them. Returns their bytes, too.
     async fn read(&self, first: u64, end: u64) -> Result<(Scanned, usize), SourceError> {
         let end = end.min(first.saturating_add(READ_ENTRIES));
-        let read = self.source.entries(first, end).await?;
+        let late = |_| {
+            let reason = format!("it has not shown the entries from {first} on in {} s", READ_TIME.as_secs());
+            Err(SourceError { reason })
+        };
+        let read = timeout(READ_TIME, self.source.entries(first, end)).await.unwrap_or_else(late)?;
         let count = read.len() as u64;
         if count == 0 || count > end - first {
             return Err(SourceError { reason: format!("it answers with {} for {first} to {end}", entries(count)) });

@@ -264,14 +264,12 @@ impl Candidate<'_> {
     /// Whether one of the authorities has issued the certificate of the signer at `place`.
     fn is_issued(&self, place: usize, authorities: &Authorities) -> bool {
         let chains = self.chains.get_or_init(|| self.read_chains().unwrap_or_default());
-        match chains.get(place) {
-            Some(chain) if !chain.is_empty() => authorities.issued(chain),
-            // The precertificate is not at hand, but the leaf has the key of its issuer. It may be a lie of the log's.
-            _ => self.entry.is_some_and(|entry| {
+        // The precertificate is beside the leaf, where a log may lie. The leaf itself has the key of the issuer.
+        chains.get(place).is_some_and(|chain| authorities.issued(chain))
+            || self.entry.is_some_and(|entry| {
                 let is_ours = |term: &Term| term.kind() == TermKind::IssuerKey && authorities.has_key(term.value());
                 entry.own_terms().iter().any(is_ours)
-            }),
-        }
+            })
     }
 
     fn read_chains(&self) -> Result<Vec<Vec<Vec<u8>>>, Rejection> {

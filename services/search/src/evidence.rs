@@ -16,7 +16,7 @@
 //! |---|---|
 //! | `manifest.json` | the question, and size and SHA-256 of every other member |
 //! | `answers/0.json` | the question, the entries that answer it, and the size of each log that was searched |
-//! | `answers/N.json` | the same of a question about the certificates of these entries |
+//! | `answers/N.json` | the same of a question about serial numbers of certificates in these entries, in certificate logs |
 //! | `logs/LOG/checkpoint` | the signed note that all proofs of this log lead to |
 //! | `logs/LOG/consistency/SIZE.json` | an older checkpoint, and the proof that the newer one extends it |
 //! | `logs/LOG/entries/INDEX.json` | an entry with its inclusion proof, and the promise of Rekor v1 |

@@ -31,7 +31,7 @@ pub async fn create(
     now: Timestamp,
 ) -> Result<Authority, AuthorityError> {
     let (key, validity) = (root.public_key(), (now, LIFETIME_SECONDS));
-    let name = format!("{organization} timestamp root{}", suffix(generation));
+    let name = format!("{organization} timestamp root{}", authority::suffix(generation));
     let mut above = authority::parameters(organization, &name, key, random, validity)?;
     above.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     above.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -87,11 +87,6 @@ pub fn given(text: &[u8], key: &PublicKey, now: Timestamp) -> Result<Authority, 
     checked(verify_given(Purpose::Timestamping, text, key, now)?, key)
 }
 
-/// From the second generation on, names include it.
-fn suffix(generation: u64) -> String {
-    if generation > 1 { format!(" G{generation}") } else { String::new() }
-}
-
 /// The parameters of the leaf.
 fn parameters(
     organization: &str,
@@ -100,7 +95,7 @@ fn parameters(
     random: &dyn Random,
     validity: (Timestamp, u64),
 ) -> Result<CertificateParams, AuthorityError> {
-    let name = format!("{organization} timestamps{}", suffix(generation));
+    let name = format!("{organization} timestamps{}", authority::suffix(generation));
     let mut parameters = authority::parameters(organization, &name, key, random, validity)?;
     parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     parameters.use_authority_key_identifier_extension = true;

@@ -116,7 +116,12 @@ fn public_key(number: usize) -> PublicKey {
 
 /// A checkpoint of the log.
 pub fn note(size: u64, root: [u8; 32]) -> String {
-    let scheme = Scheme::RekorV1 { host: KeyName::new("log.test").expect("a name"), tree_id: 7 };
+    note_of_tree(7, size, root)
+}
+
+/// A checkpoint of the tree with this number, which the key of the log has signed.
+pub fn note_of_tree(tree_id: i64, size: u64, root: [u8; 32]) -> String {
+    let scheme = Scheme::RekorV1 { host: KeyName::new("log.test").expect("a name"), tree_id };
     let head = TreeHead { size, root };
     let signature: DerSignature = KEYS[0].sign(&scheme.signed_bytes(&head, NOW));
     scheme.note(&head, NOW, &public_key(0), signature.as_bytes())

@@ -2,7 +2,8 @@
 //!
 //! The server that the last connection led to is asked first: after a failover, that is the new primary. A server that does
 //! not answer, or is a standby where a primary is wanted, is passed over, as in libpq; one that refuses the user or the
-//! password is not. A server that starts is waited for.
+//! password is not. The next one is then asked first, so that a caller who gives up in the middle is not followed by one who
+//! begins anew: however many servers have vanished, the others are reached. A server that starts is waited for.
 
 use super::DatabaseError;
 use super::servers::Target;
@@ -29,7 +30,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Opener {
     servers: Arc<[PgConnectOptions]>,
     target: Target,
-    /// The number of the server that is asked first.
+    /// The number of the server that is asked first, counted on beyond the last one.
     first: Arc<AtomicUsize>,
     /// Is told of each new connection.
     timeline: Option<Timeline>,
@@ -80,7 +81,7 @@ impl Opener {
     pub(super) async fn attempt(&self) -> Result<PgConnection, sqlx::Error> {
         let (count, first) = (self.servers.len(), self.first.load(Ordering::Relaxed));
         let mut last = sqlx::Error::PoolClosed;
-        for (number, options) in self.servers.iter().enumerate().cycle().skip(first).take(count) {
+        for (number, options) in self.servers.iter().enumerate().cycle().skip(first % count.max(1)).take(count) {
             match self.connect(options).await {
                 Ok(connection) => {
                     self.first.store(number, Ordering::Relaxed);
@@ -88,6 +89,7 @@ impl Opener {
                 }
                 Err(error) if count > 1 && passes_over(&error) => {
                     tracing::warn!(database.host = options.get_host(), %error, "the database server is passed over");
+                    self.first.store(number + 1, Ordering::Relaxed);
                     last = error;
                 }
                 Err(error) => return Err(error),
@@ -152,5 +154,28 @@ fn passes_over(error: &sqlx::Error) -> bool {
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => true,
         sqlx::Error::Configuration(cause) => is_standby(&**cause),
         error => is_starting(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sqlx::postgres::PgSslMode;
+    use std::net::TcpListener;
+
+    #[tokio::test]
+    async fn servers_that_have_vanished_do_not_keep_a_caller_from_the_others() {
+        // They take a connection and never say a word.
+        let silent: Vec<TcpListener> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let servers = silent.iter().map(|listener| {
+            let port = listener.local_addr().unwrap().port();
+            PgConnectOptions::new().host("127.0.0.1").port(port).username("me").ssl_mode(PgSslMode::Disable)
+        });
+        let opener = Opener::new(servers.collect(), Target::Primary);
+        // A caller gives up while the second one is asked, and the next caller begins there.
+        assert!(timeout(PATIENCE + PATIENCE / 2, opener.attempt()).await.is_err());
+        assert_eq!(opener.first.load(Ordering::Relaxed), 1);
+        assert!(matches!(opener.attempt().await, Err(sqlx::Error::Io(_))));
+        assert_eq!(opener.first.load(Ordering::Relaxed) % 3, 1, "each was asked");
     }
 }

@@ -11,6 +11,9 @@ use chancery_verify::Hash;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 
+/// Trees of one URL: a tree lasts for months. Whoever follows them verifies a signature for each, again and again.
+const MAX_SHARDS: usize = 256;
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct LogInfo {
@@ -68,6 +71,9 @@ type Entries = BTreeMap<String, Entry>;
 /// [`ReadError::Malformed`], as all functions here.
 pub fn shards(url: &str, json: &[u8]) -> Result<Vec<Shard>, ReadError> {
     let LogInfo { inactive_shards, active } = parse(url, json)?;
+    if inactive_shards.as_ref().is_some_and(|shards| shards.len() >= MAX_SHARDS) {
+        return Err(malformed(url, "it has too many trees"));
+    }
     let trees = inactive_shards.into_iter().flatten().map(|tree| (tree, false)).chain([(active, true)]);
     let (mut shards, mut first_index) = (Vec::new(), 0_u64);
     for (TreeInfo { signed_tree_head, tree_id, tree_size }, is_active) in trees {
@@ -172,6 +178,7 @@ mod tests {
             ("null", tree("x", 3)),
             ("7", tree("6", 3)),
             (format!("[{{{}}}]", tree("5", u64::MAX)).as_str(), tree("6", 1)),
+            (format!("[{}]", vec![format!("{{{}}}", tree("5", 1)); MAX_SHARDS].join(",")).as_str(), tree("6", 1)),
         ] {
             assert!(matches!(read(&info(inactive, &active)), Err(ReadError::Malformed { .. })), "{inactive} {active}");
         }

@@ -104,6 +104,20 @@ async fn a_bundle_with_too_few_or_no_entries_is_malformed() {
 }
 
 #[tokio::test]
+async fn a_tile_that_was_cut_once_is_asked_for_again() {
+    let tree = Arc::new(Tree::named("entry", 9));
+    let served = Arc::clone(&tree);
+    let server = Server::start(move |asked| {
+        if asked.path.contains("/tile/0/") && asked.before == 0 { ok(vec![0; 8 * 32]) } else { v2(&served, asked, 9) }
+    })
+    .await;
+    let log = server.log(Protocol::RekorV2, "/log", &tree.key());
+    assert!(matches!(log.inclusion_proof(0, 9).await, Err(ReadError::Malformed { .. })));
+    let proof = log.inclusion_proof(0, 9).await.unwrap();
+    verify_inclusion(0, 9, &leaf_hash(tree.leaf(0)), &proof, &tree.head(9).root).unwrap();
+}
+
+#[tokio::test]
 async fn an_api_that_answers_with_other_counts_is_malformed() {
     let log = Arc::new(Certificates::new(4));
     let one = json!({ "leaf_input": "AAAA", "extra_data": "" });

@@ -22,6 +22,7 @@ pub(crate) use logged::Proven;
 pub(super) use logged::proven;
 
 use super::dsse::CanonicalHash;
+use super::pki::refused;
 use super::{Admission, EntryKind, base64_decode};
 use crate::{HashAlgorithm, Rejection};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -44,11 +45,6 @@ pub(super) fn admission(kind: EntryKind, spec: &str) -> Result<Admission, Reject
         }
     };
     body.map(|body| Admission { body, attestation: None })
-}
-
-/// An artifact that is not one of its type, or not signed as its type demands.
-const fn refused(fault: &'static str) -> Rejection {
-    Rejection::EntryPackage { fault }
 }
 
 /// `{package, publicKey}`: a package and the key that has signed it.

@@ -13,6 +13,11 @@ mod x509;
 use super::KeyFormat;
 use crate::Rejection;
 
+/// An artifact that is not one of its type, or not signed as its type demands.
+pub(super) const fn refused(fault: &'static str) -> Rejection {
+    Rejection::EntryPackage { fault }
+}
+
 /// A key of any format.
 pub(super) enum PublicKey {
     X509(x509::PublicKey),

@@ -6,6 +6,7 @@ use super::set::{Omissions, Terms};
 use super::signer::{EntrySigner, Signer};
 use super::summary::{Summary, bounded, listed};
 use super::term::Term;
+use crate::statement::PAYLOAD_TYPE;
 use crate::{Hash, Rejection, Timestamp};
 
 /// A parsed entry. Its signatures are not verified, and its certificates neither: an entry is found by what it says.
@@ -51,8 +52,12 @@ impl Entry {
     /// Adds the in-toto statement whose hash the entry has. The caller has compared the hash.
     ///
     /// # Errors
-    /// [`Rejection::StatementMalformed`] if the payload is no such statement.
+    /// [`Rejection::DssePayloadType`] if the entry says that its payload is something else: who signed that has stated nothing,
+    /// whatever it looks like. [`Rejection::StatementMalformed`] if the payload is no such statement.
     pub fn attested(mut self, payload: &[u8]) -> Result<Self, Rejection> {
+        if self.payload_type.as_deref().is_some_and(|payload_type| payload_type != PAYLOAD_TYPE) {
+            return Err(Rejection::DssePayloadType);
+        }
         self.attestation = Some(Attestation::read(payload)?);
         Ok(self)
     }

@@ -180,6 +180,7 @@ impl Verifier {
                 (None, proven.into_iter().map(attribute).collect())
             }
         };
+        let signatures = or_unsigned(signatures);
         let (digest_of, digest) = about.unzip();
         Ok(VerifiedLogged { entry: held, time, digest, digest_of, signatures, warnings: case.warnings })
     }
@@ -187,6 +188,14 @@ impl Verifier {
 
 fn refuse(rejection: Rejection) -> Refusal {
     Refusal::new(rejection, Step::LogEntry).at(format!("{}.canonicalizedBody", entry_place(0)))
+}
+
+/// The signatures of an entry. One without any is refused, so that it is not passed over.
+fn or_unsigned(mut signatures: Vec<Result<Attribution, Refusal>>) -> Vec<Result<Attribution, Refusal>> {
+    if signatures.is_empty() {
+        signatures.push(Err(Refusal::new(Rejection::EntryMissing { field: "signature" }, Step::Signature)));
+    }
+    signatures
 }
 
 /// The time at which certificates are checked: the promised one, or the one that the log states.

@@ -7,7 +7,7 @@
 use super::{Acceptance, CertificateLog, LogError, Submission};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::BytesMut;
-use chancery_outbound::AuthoritiesError;
+use chancery_outbound::{AuthoritiesError, causes};
 use chancery_verify::sct::{self, SignedCertificateTimestamp};
 use chancery_verify::{PublicKey, Timestamp};
 use reqwest::StatusCode;
@@ -244,12 +244,6 @@ pub fn timestamp_json(sct: &SignedCertificateTimestamp) -> Value {
 /// Returns the beginning of an untrusted text, in one line.
 fn excerpt(text: &[u8]) -> String {
     String::from_utf8_lossy(text).trim().chars().take(MAX_REASON_CHARS).flat_map(char::escape_debug).collect()
-}
-
-/// Writes an error with its causes: reqwest's own text leaves out the system's error.
-fn causes(error: &dyn std::error::Error) -> String {
-    std::iter::successors(error.source(), |error| error.source())
-        .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 #[cfg(test)]

@@ -9,10 +9,10 @@ pub(super) mod outcome;
 mod verdict;
 
 use super::{
-    search::server::{AskError, Server},
+    search::server::{AskError, Server, ServerArguments},
     verify::{TrustArguments, artifact},
 };
-use crate::{dev, output};
+use crate::output;
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_verify::verifier::{Digests, Options, Verifier};
 use clap::Args;
@@ -21,7 +21,6 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
-use url::Url;
 
 /// Wrong arguments or trust root.
 const WRONG_USAGE: u8 = 2;
@@ -36,9 +35,9 @@ const WRONG_USAGE: u8 = 2;
 /// a log, as chancery search follow has, no time is told at all: the signer of a certificate is shown with the certificate's
 /// validity, and the answer is undecided.
 ///
-/// An entry of an attestation has only hashes. If the log keeps the statement, it is compared with the hash, it must name the digest, and the signature over it is
-/// verified; without it only the signer is. An entry of a package or of another format may lack what was signed: it is then
-/// shown as in the log and not verified, with the reason.
+/// An entry of an attestation has only hashes. If the log keeps the statement, the statement must have the hash in the entry and
+/// name the digest, and the signature over it is verified. Without the statement, only the signer is verified. An entry of a
+/// package or of another format may lack what was signed: it is then shown as in the log and not verified, with the reason.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery artifact release.tar.gz --url https://sign.example.org --trusted-root trusted_root.json
@@ -49,12 +48,8 @@ pub(super) struct Arguments {
     /// The file, or its digest as sha256:HEX
     #[arg(value_name = "FILE|DIGEST")]
     artifact: PathBuf,
-    /// URL of the server
-    #[arg(long, value_name = "URL", default_value = dev::DEFAULT_URL)]
-    url: Url,
-    /// Send the token in this file, if the server shows entries to readers only; it is read again for each request
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerArguments,
     /// Do not require an SCT in the certificate; if there is one, it must verify
     #[arg(long)]
     insecure_ignore_sct: bool,
@@ -70,13 +65,13 @@ pub(super) async fn run(arguments: Arguments) -> ExitCode {
 }
 
 async fn judge(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let Arguments { artifact: name, url, token_file, insecure_ignore_sct, json, trust } = arguments;
+    let Arguments { artifact: name, server, insecure_ignore_sct, json, trust } = arguments;
     let mut options = Options::default();
     if *insecure_ignore_sct {
         options.thresholds.scts = 0;
     }
     let verifier = Verifier::new(trust.load(true).await?, options);
-    let server = Server::new(url, token_file.as_deref(), trust.authorities.file())?;
+    let server = Server::new(server, trust.authorities.file())?;
     let shown = name.display().to_string();
     let outcome = match digests(name) {
         Ok(digests) => match outcome(&server, &verifier, &shown, &digests).await {
@@ -85,7 +80,7 @@ async fn judge(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         },
         Err(error) => Outcome::undecided(&shown, format!("cannot be read: {error:#}")),
     };
-    Ok(outcome.print(*json)?)
+    outcome.print(*json)
 }
 
 /// Every digest of the artifact that entries may be about.

@@ -16,11 +16,11 @@ mod outcome;
 use super::{
     search::{
         filters::FilterArguments,
-        server::{AskError, Server},
+        server::{AskError, Server, ServerArguments},
     },
     verify::{TrustArguments, WitnessArguments},
 };
-use crate::{dev, output};
+use crate::output;
 use anyhow::{Context as _, ensure};
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_search::evidence::{self, Case, Fault, Report};
@@ -33,7 +33,6 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
-use url::Url;
 
 /// Wrong arguments or trust root.
 const WRONG_USAGE: u8 = 2;
@@ -61,12 +60,8 @@ const WRONG_USAGE: u8 = 2;
 pub(super) struct Arguments {
     #[command(subcommand)]
     verb: Option<Verb>,
-    /// URL of the server
-    #[arg(long, value_name = "URL", default_value = dev::DEFAULT_URL)]
-    url: Url,
-    /// Send the token in this file, if the server shows entries to readers only; it is read again for each request
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerArguments,
     /// Write the case to this new file; never overwrites a file
     #[arg(long, value_name = "FILE", required = true)]
     out: Option<PathBuf>,
@@ -140,19 +135,19 @@ pub(super) async fn run(arguments: Arguments) -> ExitCode {
 }
 
 async fn pack(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let Arguments { url, token_file, out, judging, filters, .. } = arguments;
+    let Arguments { server, out, judging, filters, .. } = arguments;
     let out = out.as_deref().context("name the file with --out")?;
     let question = filters.parameters()?;
     ensure!(!question.is_empty(), "say what the case is about, for example with --digest or --identity");
     ensure!(!out.exists(), "{} exists already; name another file with --out", out.display());
     let verifier = judging.verifier().await?;
-    let server = Server::new(url, token_file.as_deref(), judging.trust.authorities.file())?;
+    let server = Server::new(server, judging.trust.authorities.file())?;
     let packed = packed(arguments, &server, &verifier, question).await;
     let packed = packed.and_then(|sound| write(out, &sound.archive).map(|()| sound));
     match packed {
         // As chancery search: a question that is refused is wrong.
         Err(Failure::Asked(error @ AskError::Refused(_))) => Err(error.into()),
-        packed => Ok(Outcome::of("PACKED", out, packed).print(judging.json)?),
+        packed => Outcome::of("PACKED", out, packed).print(judging.json),
     }
 }
 
@@ -162,15 +157,16 @@ async fn packed(
     verifier: &Verifier,
     question: Vec<(String, String)>,
 ) -> Result<Sound, Failure> {
-    let name = arguments.url.as_str();
+    let name = arguments.server.url.as_str();
     let mut draft = gather::gather(server, &question, verifier.trust_root()).await?;
     if !arguments.audit.is_empty() {
         let case = Case::seal(name, question.clone(), draft.clone());
         let report = evidence::check(&case, verifier, SystemClock.now())?;
         audit::add(&mut draft, &case, &report, &arguments.audit).map_err(|error| undecided(&error))?;
     }
-    let archive = Case::seal(name, question, draft).to_archive()?;
-    sound(archive, verifier)
+    // What does not fit is no lie of the server.
+    let archive = Case::seal(name, question, draft).to_archive();
+    sound(archive.map_err(|fault| Failure::Undecided(fault.to_string()))?, verifier)
 }
 
 /// Checks a case, whether it was read or just made.

@@ -18,15 +18,14 @@ pub(super) mod server;
 mod subject;
 
 use super::authorities::AuthorityArguments;
-use crate::{dev, output};
+use crate::output;
 use answer::{Certificates, Counts, Page};
 use anyhow::ensure;
 use clap::{Args, Subcommand};
 use filters::FilterArguments;
 use serde_json::Value;
-use server::{AskError, Server};
-use std::{io::Write, path::PathBuf, process::ExitCode};
-use url::Url;
+use server::{AskError, Server, ServerArguments};
+use std::{io::Write, process::ExitCode};
 
 /// Wrong arguments, or a question that the server refuses.
 const WRONG_USAGE: u8 = 2;
@@ -60,12 +59,8 @@ const PAGE_OF_CERTIFICATES: u64 = 200;
 pub(super) struct Arguments {
     #[command(subcommand)]
     verb: Option<Verb>,
-    /// URL of the server
-    #[arg(long, value_name = "URL", default_value = dev::DEFAULT_URL)]
-    url: Url,
-    /// Send the token in this file, if the server shows entries to readers only; it is read again for each request
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerArguments,
     #[command(flatten)]
     authorities: AuthorityArguments,
     #[command(flatten)]
@@ -143,8 +138,8 @@ async fn maintain(verb: &Verb) -> ExitCode {
 }
 
 /// Asks and prints. Returns whether something matches.
-async fn ask(Arguments { url, token_file, authorities, filters, answer, .. }: &Arguments) -> anyhow::Result<bool> {
-    let server = Server::new(url, token_file.as_deref(), authorities.file())?;
+async fn ask(Arguments { server, authorities, filters, answer, .. }: &Arguments) -> anyhow::Result<bool> {
+    let server = Server::new(server, authorities.file())?;
     let mut parameters = filters.parameters()?;
     let mut add = |name: &str, value: &str| parameters.push((name.to_owned(), value.to_owned()));
     for (name, is_on) in [("proof", answer.proof), ("unused", answer.unused), ("count", answer.count)] {

@@ -3,6 +3,7 @@
 
 use crate::{duration, listening::TlsFiles, logging::TelemetryTable};
 use anyhow::{Context as _, ensure};
+use chancery_address::is_this_machine;
 use chancery_monitor::{Begin, Following, Patience, WatchTable, WebhookFormat};
 use serde::Deserialize;
 use std::{
@@ -174,6 +175,12 @@ impl MonitorConfiguration {
             log.max_quiet().with_context(|| format!("[[log]] {}: max_quiet", log.name))?;
             ensure!(log.key.is_some() != log.vkey.is_some(), "[[log]] {}: write either key or vkey", log.name);
         }
+        for WebhookTable { name, url, token_file, .. } in &self.webhooks {
+            ensure!(
+                token_file.is_none() || url.scheme() == "https" || is_this_machine(url),
+                "[[webhook]] {name}: over http everyone on the way can read the token of token_file; write https"
+            );
+        }
         Ok(())
     }
 
@@ -255,6 +262,10 @@ mod tests {
             (
                 "data = \"m\"\n[[webhook]]\nname = \"a\"\nurl = \"https://a.example\"\nformat = \"xml\"\n".to_owned(),
                 "xml",
+            ),
+            (
+                "data = \"m\"\n[[webhook]]\nname = \"a\"\nurl = \"http://a.example\"\ntoken_file = \"t\"\n".to_owned(),
+                "[[webhook]] a: over http",
             ),
             ("data = \"m\"\n[[watch]]\nname = \"a\"\nidentitiy = \"x\"\n".to_owned(), "identitiy"),
         ] {

@@ -10,6 +10,9 @@
 
 mod attestations;
 mod bench;
+#[path = "../postgres/both.rs"]
+#[macro_use]
+mod both;
 mod broken;
 mod claims;
 mod clock;
@@ -42,25 +45,6 @@ mod snapshot;
 mod witnessing;
 
 use bench::Bench;
-
-/// One suite, two databases: each scenario becomes a test on each.
-macro_rules! on_both_databases {
-    ($($module:ident :: $scenario:ident,)*) => {
-        mod on_sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $scenario() {
-                crate::$module::$scenario(crate::Bench::sqlite()).await;
-            })*
-        }
-
-        mod on_postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $scenario() {
-                crate::$module::$scenario(crate::Bench::postgres()).await;
-            })*
-        }
-    };
-}
 
 on_both_databases! {
     attestations::what_an_entry_has_beside_it_is_kept_and_shown,

@@ -1,8 +1,8 @@
 //! Crashes: whatever was written last, an alarm is delivered at least once, with one id, and never lost.
 
 use crate::log::FakeLog;
-use crate::world::World;
-use chancery_monitor::Authorities;
+use crate::world::{LOG, World};
+use chancery_monitor::{Authorities, FollowedLog, Source};
 use std::collections::BTreeSet;
 use std::fs;
 use std::sync::{Arc, Mutex};
@@ -94,4 +94,25 @@ async fn a_state_that_cannot_be_written_is_an_error() {
     let first = world.told();
     assert_eq!(world.once(&log).await.alarms, 1);
     assert_eq!((first.len(), world.told()), (1, first));
+}
+
+#[tokio::test]
+async fn a_state_that_cannot_be_written_hides_no_alarm_of_another_log() {
+    let (world, log, away) =
+        (World::new(EVERYTHING, Authorities::default()), FakeLog::with_leaves(3), FakeLog::with_leaves(3));
+    away.change(|shown| shown.is_away = true);
+    let file = world.state_file();
+    let obstruct = move || {
+        let _ = fs::remove_file(&file);
+        let _ = fs::create_dir(&file);
+    };
+    *world.recorder.before.lock().unwrap() = Some(Box::new(obstruct));
+    let mut monitor = world.monitor();
+    for (name, source) in [(LOG, log), ("away", away)] {
+        let source: Arc<dyn Source> = Arc::new(source);
+        monitor.add(FollowedLog { name: name.to_owned(), source, following: world.following }).unwrap();
+    }
+    let round = monitor.once().await.unwrap();
+    assert!(round.alarms == 1 && round.is_accused, "{round:?}");
+    assert!(round.unknown.iter().any(|reason| reason.contains("rekor.json")), "{:?}", round.unknown);
 }

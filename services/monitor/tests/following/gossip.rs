@@ -5,6 +5,7 @@ use crate::world::{LOG, World};
 use chancery_monitor::{Peer, Source, Statuses};
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 fn saved(world: &World, name: &str, note: &str) -> Peer {
     let path = world.directory.path().join(name);
@@ -42,7 +43,7 @@ async fn checkpoints_of_the_same_history_and_of_nobody_are_no_alarm() {
         saved(&world, "no note", ORIGIN),
     ];
     log.change(|shown| shown.size = Some(8));
-    // Newer than what is shown here, and proved.
+    // Newer than what is shown here, and proven.
     let round = world.once(&log).await;
     assert_eq!(round, chancery_monitor::Round::default());
 }
@@ -59,6 +60,24 @@ async fn a_tree_that_is_kept_from_us_is_told() {
     log.change(|shown| shown.leaves = (0..20).map(|number| format!("leaf {number}").into()).collect());
     let round = world.once(&log).await;
     assert_eq!((round.unknown, round.is_accused), (Vec::new(), false));
+}
+
+#[tokio::test]
+async fn a_tree_stays_hidden_while_the_peer_that_has_seen_it_cannot_be_asked() {
+    let (mut world, log) = (World::without_watches(), FakeLog::with_leaves(9));
+    world.following.patience.hidden = Duration::from_mins(10);
+    let twin = log.twin();
+    twin.change(|shown| shown.leaves = (0..20).map(|number| format!("leaf {number}").into()).collect());
+    let note = twin.checkpoint(20);
+    world.peers = vec![saved(&world, "newer", &note)];
+    assert_eq!(world.once(&log).await.alarms, 0);
+    world.wait(300);
+    fs::remove_file(world.directory.path().join("newer")).unwrap();
+    world.once(&log).await;
+    world.wait(300);
+    saved(&world, "newer", &note);
+    assert_eq!(world.once(&log).await.alarms, 1);
+    assert_eq!(world.kinds(), ["hidden"]);
 }
 
 #[tokio::test]

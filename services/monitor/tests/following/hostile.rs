@@ -70,6 +70,28 @@ async fn a_proof_that_fails_is_told() {
 }
 
 #[tokio::test]
+async fn a_proof_that_was_mixed_up_is_made_anew() {
+    let (world, log) = (World::without_watches(), FakeLog::with_leaves(9));
+    world.once(&log).await;
+    log.add("leaf 9".into());
+    log.change(|shown| shown.is_mixed_up = true);
+    assert_eq!(world.once(&log).await, chancery_monitor::Round::default());
+    assert!(world.told().is_empty());
+}
+
+#[tokio::test]
+async fn a_time_that_is_yet_to_come_is_no_sign_of_life() {
+    let (mut world, log) = (World::without_watches(), FakeLog::with_leaves(9));
+    world.following.max_quiet = Some(Duration::from_hours(1));
+    // In the year 2100.
+    log.change(|shown| shown.timestamp_ms = Some(4_102_444_800_000));
+    world.once(&log).await;
+    world.wait(3601);
+    assert_eq!(world.once(&log).await.alarms, 1);
+    assert_eq!(world.kinds(), ["stalled"]);
+}
+
+#[tokio::test]
 async fn an_older_tree_is_told_when_it_lasts() {
     let (mut world, log) = (World::without_watches(), FakeLog::with_leaves(9));
     world.following.patience.rollback = Duration::from_mins(1);

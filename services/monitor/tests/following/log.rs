@@ -9,6 +9,7 @@ use chancery_verify::tile::{Edge, Tiles};
 use chancery_verify::{Hash, PublicKey, Rejection, Timestamp};
 use rcgen::{KeyPair, PublicKeyData as _, SigningKey as _};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// First line of its checkpoints.
 pub(crate) const ORIGIN: &str = "log.example.org";
@@ -28,10 +29,18 @@ pub(crate) struct Shown {
     pub(crate) is_away: bool,
     /// Whether its proofs are wrong.
     pub(crate) lies: bool,
+    /// Whether they are only until they are read anew.
+    pub(crate) is_mixed_up: bool,
+    /// When it says that it has signed its head.
+    pub(crate) timestamp_ms: Option<i64>,
+    /// How long it takes to show entries.
+    pub(crate) delay: Duration,
     /// Another tree that it says is used now.
     pub(crate) successor: Option<String>,
     /// Requests for entries.
     pub(crate) reads: usize,
+    /// Requests for its head.
+    pub(crate) heads: usize,
 }
 
 /// The log. Clones are the same log.
@@ -105,11 +114,12 @@ impl Source for FakeLog {
 
     fn head(&self) -> Answer<'_, SourceHead> {
         Box::pin(async move {
-            let (size, tree) = self.answer(|shown| {
+            let (size, tree, timestamp_ms) = self.answer(|shown| {
+                shown.heads += 1;
                 let size = shown.size.unwrap_or(shown.leaves.len());
-                (size, tree(&shown.leaves[..size]).0)
+                (size, tree(&shown.leaves[..size]).0, shown.timestamp_ms)
             })?;
-            Ok(SourceHead { tree, checkpoint: self.checkpoint(size), timestamp_ms: None })
+            Ok(SourceHead { tree, checkpoint: self.checkpoint(size), timestamp_ms })
         })
     }
 
@@ -119,6 +129,7 @@ impl Source for FakeLog {
 
     fn entries(&self, first: u64, end: u64) -> Answer<'_, Vec<SourceEntry>> {
         Box::pin(async move {
+            tokio::time::sleep(self.change(|shown| shown.delay)).await;
             self.answer(|shown| {
                 shown.reads += 1;
                 // Fewer than are asked for, as any log may answer.
@@ -144,12 +155,16 @@ impl Source for FakeLog {
                 }
                 let (_, tiles) = tree(&shown.leaves);
                 let mut proof = merkle::consistency_proof(old, new, &mut &tiles).unwrap();
-                if shown.lies {
+                if shown.lies || shown.is_mixed_up {
                     proof.push([7; 32]);
                 }
                 Ok(proof)
             })?
         })
+    }
+
+    fn forget(&self) {
+        self.change(|shown| shown.is_mixed_up = false);
     }
 
     fn successor(&self) -> Answer<'_, Option<String>> {

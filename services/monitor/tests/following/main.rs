@@ -8,6 +8,7 @@ mod honest;
 mod hostile;
 mod log;
 mod people;
+mod slow;
 mod watching;
 mod webhook;
 mod world;

@@ -4,6 +4,7 @@ use crate::people::{Authority, digest, signed_with_a_key};
 use crate::world::{try_watches, watches};
 use bytes::Bytes;
 use chancery_monitor::{Authorities, LogKind, SourceEntry, scan};
+use chancery_verify::sct::{ExtraData, MerkleTreeLeaf};
 
 fn entry((leaf, extra): (Bytes, Bytes)) -> SourceEntry {
     SourceEntry { leaf, extra, timestamp_ms: None }
@@ -70,24 +71,37 @@ fn only_certificates_of_our_authority_count_if_it_is_known() {
     }
 }
 
+/// What is beside a leaf, with another last byte of the precertificate.
+fn with_a_spoilt_signature(leaf: &[u8], extra: &[u8]) -> Bytes {
+    let entry = MerkleTreeLeaf::from_bytes(leaf).unwrap().entry;
+    let ExtraData::Precert { mut precertificate, chain } = ExtraData::from_bytes(extra, &entry).unwrap() else {
+        unreachable!("it is a precertificate");
+    };
+    *precertificate.last_mut().unwrap() ^= 1;
+    ExtraData::Precert { precertificate, chain }.to_bytes().unwrap().into()
+}
+
 #[test]
 fn a_precertificate_is_ours_if_our_authority_has_signed_it() {
     let (ours, forged) = (Authority::new(), Authority::new());
     let authorities = Authorities::new(vec![ours.certificate()]);
     let (leaf, extra) = ours.issued("alice@example.test");
     let (forged_leaf, forged_extra) = forged.issued("alice@example.test");
+    let spoilt = with_a_spoilt_signature(&leaf, &extra);
     let entries = [
         entry((leaf.clone(), extra)),
         entry((forged_leaf.clone(), forged_extra)),
         // Without the chain the leaf still has the hash of the issuer's key.
-        entry((leaf, Bytes::new())),
+        entry((leaf.clone(), Bytes::new())),
         entry((forged_leaf, Bytes::new())),
+        // And so it has if the log spoils the signature, which is not in the tree.
+        entry((leaf, spoilt)),
     ];
     let found = met("identity = \"alice@example.test\"", &authorities, LogKind::Certificates, &entries);
-    assert_eq!(found, [0, 2]);
-    assert_eq!(met("ours = true", &authorities, LogKind::Certificates, &entries), [0, 2]);
+    assert_eq!(found, [0, 2, 4]);
+    assert_eq!(met("ours = true", &authorities, LogKind::Certificates, &entries), [0, 2, 4]);
     let any = met("identity = \"alice@example.test\"\nours = false", &authorities, LogKind::Certificates, &entries);
-    assert_eq!(any, [0, 1, 2, 3]);
+    assert_eq!(any, [0, 1, 2, 3, 4]);
 }
 
 #[test]

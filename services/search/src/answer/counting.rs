@@ -5,7 +5,7 @@
 
 use super::logs::{self, AskedLog};
 use super::scan::{Reads, Scan};
-use super::statements;
+use super::statements::{self, Beyond};
 use super::{AskError, Asking};
 use crate::query::Query;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ async fn counted_by_index(asking: &Asking, query: &Query, log: &AskedLog) -> Res
         [condition] if condition.prefixes.is_empty() => condition,
         _ => return Ok(None),
     };
-    if statements::widened(log, &query.conditions).await?.is_some() {
+    if statements::widened(log, &query.conditions, Beyond::LookAtAll).await?.is_some() {
         return Ok(None);
     }
     let mut found = Vec::new();

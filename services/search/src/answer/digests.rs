@@ -2,7 +2,7 @@
 
 use super::entry::{self, Found, Place};
 use super::logs::{self, AskedLog};
-use super::statements;
+use super::statements::{self, Beyond};
 use super::{AskError, Asking};
 use crate::query::filters::of_digest;
 use crate::query::{Condition, Digest, Query};
@@ -58,7 +58,7 @@ async fn in_log(
     conditions: &[Condition],
     entries: usize,
 ) -> Result<Vec<(Vec<Place>, bool)>, AskError> {
-    let widened = statements::widened(log, conditions).await?;
+    let widened = statements::widened(log, conditions, Beyond::Refuse).await?;
     let wider = widened.as_deref().unwrap_or(conditions);
     let terms: Vec<Term> = wider.iter().flat_map(|condition| condition.exact.iter().cloned()).collect();
     let postings = asking.index().postings_of_each(log.log_id, &terms, 0..log.size, entries + 1).await?;

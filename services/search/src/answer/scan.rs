@@ -8,7 +8,7 @@
 use super::AskError;
 use super::entry::{self, Found};
 use super::logs::AskedLog;
-use super::statements;
+use super::statements::{self, Beyond};
 use crate::cursor::Cursor;
 use crate::index::Index;
 use crate::query::{Condition, Query};
@@ -86,7 +86,7 @@ impl Scan {
         }
         // An empty range may begin behind its end.
         rest.end = rest.end.max(rest.start);
-        let widened = statements::widened(&log, &query.conditions).await?;
+        let widened = statements::widened(&log, &query.conditions, Beyond::LookAtAll).await?;
         let driver = driver(index, &log, widened.as_ref().unwrap_or(&query.conditions), &rest).await?;
         Ok(Self { log, widened, driver, rest, order: query.order, found: VecDeque::new() })
     }

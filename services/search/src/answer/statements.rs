@@ -15,19 +15,40 @@ use chancery_verify::HashAlgorithm;
 use chancery_verify::terms::{Term, TermKind};
 use std::collections::BTreeMap;
 
-/// Statements that one question may lead to, in one log.
+/// Statements that one question may lead to by their hashes, in one log.
 const MAX_STATEMENTS: usize = 512;
 
 /// Kinds of entries beside which statements are kept.
 const KINDS: [&str; 2] = ["dsse", "intoto"];
 
+/// What to do where more statements name a digest than a question may lead to. Whoever may write can log as many as they like, so
+/// a search must not fail by them.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Beyond {
+    /// Look at every entry that may have a statement, which takes many pages.
+    LookAtAll,
+    /// Refuse the question.
+    Refuse,
+}
+
 /// The conditions as the index can meet them: with the hashes of the statements that name their digests, and, where only a
 /// statement can meet one, with the kinds of entries that have statements. `None` if the conditions are as they were.
-pub(super) async fn widened(log: &AskedLog, conditions: &[Condition]) -> Result<Option<Vec<Condition>>, AskError> {
+pub(super) async fn widened(
+    log: &AskedLog,
+    conditions: &[Condition],
+    beyond: Beyond,
+) -> Result<Option<Vec<Condition>>, AskError> {
     if log.kind != LogKind::Rekor || !log.source.keeps_statements() {
         return Ok(None);
     }
-    let statements = naming(log, conditions).await?;
+    let statements = match (naming(log, conditions).await?, beyond) {
+        (Some(statements), _) => statements,
+        (None, Beyond::LookAtAll) => return Ok(Some(conditions.iter().map(or_beside_entries).collect())),
+        (None, Beyond::Refuse) => {
+            let reason = format!("more than {MAX_STATEMENTS} kept statements name it; search for it alone");
+            return Err(Unusable::new("digest", reason).into());
+        }
+    };
     if statements.is_empty() && !conditions.iter().any(is_of_statements) {
         return Ok(None);
     }
@@ -37,27 +58,25 @@ pub(super) async fn widened(log: &AskedLog, conditions: &[Condition]) -> Result<
     Ok(Some(conditions.iter().map(widen).collect()))
 }
 
-/// For each digest that is asked for the hashes of the statements that name it.
-async fn naming(log: &AskedLog, conditions: &[Condition]) -> Result<BTreeMap<Vec<u8>, Vec<Term>>, AskError> {
+/// For each digest that is asked for the hashes of the statements that name it. `None` if there are too many.
+async fn naming(log: &AskedLog, conditions: &[Condition]) -> Result<Option<BTreeMap<Vec<u8>, Vec<Term>>>, AskError> {
     let mut statements: BTreeMap<Vec<u8>, Vec<Term>> = BTreeMap::new();
     let digests = conditions.iter().flat_map(|condition| &condition.exact).filter(|term| is_named(term.kind()));
     let asked: Vec<Vec<u8>> = digests.map(|term| term.as_bytes().to_vec()).collect();
     if asked.is_empty() {
-        return Ok(statements);
+        return Ok(Some(statements));
     }
     let limit = MAX_STATEMENTS.max(asked.len());
     let count = u32::try_from(limit.saturating_add(1)).unwrap_or(u32::MAX);
     let found = log.source.statements_about(asked, count).await?;
     if found.len() > limit {
-        let reason =
-            format!("more than {limit} kept statements name it; ask for the hash of one of them (attestation)");
-        return Err(Unusable::new("digest", reason).into());
+        return Ok(None);
     }
     for (term, hash) in found {
         let hash = Term::of_digest(TermKind::AttestationDigest, HashAlgorithm::Sha256.name(), &hash);
         statements.entry(term).or_default().push(hash);
     }
-    Ok(statements)
+    Ok(Some(statements))
 }
 
 /// Whether no entry meets it by itself. The index then has nothing to look for: very many statements have one type.
@@ -68,6 +87,15 @@ fn is_of_statements(condition: &Condition) -> bool {
 /// Holds for every entry that may have a statement beside it.
 fn beside_entries() -> Condition {
     Condition::one_of(KINDS.into_iter().filter_map(|kind| Term::of_text(TermKind::EntryKind, kind)).collect())
+}
+
+/// The condition; if a statement may meet it, it also holds for every entry that may have one.
+fn or_beside_entries(condition: &Condition) -> Condition {
+    let mut condition = condition.clone();
+    if is_of_statements(&condition) || condition.exact.iter().any(|term| is_named(term.kind())) {
+        condition.exact.extend(beside_entries().exact);
+    }
+    condition
 }
 
 /// Whether statements name digests of this kind.
@@ -132,5 +160,10 @@ mod tests {
         let kind = |kind| [term(TermKind::EntryKind, kind)];
         let holds = ["dsse", "intoto", "hashedrekord"].map(|name| beside_entries().holds(&kind(name)));
         assert_eq!(holds, [true, true, false]);
+        let digest = Term::of_digest(TermKind::ArtifactDigest, "sha256", &[1; 32]);
+        let all = or_beside_entries(&Condition::one_of(vec![digest.clone()]));
+        assert!(all.holds(&[digest]) && all.holds(&kind("dsse")) && !all.holds(&kind("hashedrekord")));
+        let signer = Condition::one_of(vec![term(TermKind::Identity, "a@b.test")]);
+        assert_eq!(or_beside_entries(&signer), signer);
     }
 }

@@ -3,11 +3,13 @@
 //! [`Case::open`] has compared each member with the manifest. Then, in this order:
 //!
 //! 1. A log of the trust root signed each checkpoint. The newest one of a log extends each older one of it. No log is there
-//!    under two names.
+//!    under two names: a log of signatures is its key and its origin, since one key may sign several trees in turn. Signatures
+//!    of certificate logs do not cover the origin, so there the key alone decides.
 //! 2. Each entry is in the tree of a checkpoint of its log, at its place. Its time is the one that the log signed, where the
 //!    log signs one. Each statement has the hash that an entry states.
-//! 3. The first answer is the question of the manifest. Each entry that an answer names is there, and meets its question.
-//!    Each entry that is there is named. No answer says that more of a log was searched than the log has.
+//! 3. The first answer is the question of the manifest. The others are about the serial numbers of certificates in its
+//!    signatures, and have entries of certificate logs, each once. Each entry that an answer names is there, and meets its
+//!    question. Each entry that is there is named. No answer says that more of a log was searched than the log has.
 //! 4. Each entry is judged by itself: promise, chain, SCTs and signature, or the authority that issued the certificate. A
 //!    signer who is not trusted is no fault of the case: the log has the entry, and the report says why it is refused.
 //! 5. Each certificate of an entry is there, and no other. The entry of a certificate log that has it is found by its bytes.
@@ -26,8 +28,9 @@ use crate::source::LogKind;
 use chancery_verify::hash::sha256;
 use chancery_verify::merkle::{TreeHead, leaf_hash, verify_consistency, verify_inclusion};
 use chancery_verify::rekor::attestation_hash;
+use chancery_verify::terms::{Term, TermKind};
 use chancery_verify::trust_root::{Section, TrustRoot};
-use chancery_verify::verifier::Verifier;
+use chancery_verify::verifier::{VerifiedHead, Verifier};
 use chancery_verify::{Hash, Timestamp, entries, leaves};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -94,7 +97,7 @@ fn logs<'a>(case: &'a Case, verifier: &Verifier, now: Timestamp) -> Result<BTree
         let Member::Checkpoint(log) = member else { continue };
         let note = String::from_utf8(contents.to_vec()).map_err(|_| Fault::of(name, "it is not text"))?;
         let newest = open(name, note)?;
-        if !ids.insert(newest.verified.log_id) {
+        if !ids.insert(identity(&newest)) {
             return Err(Fault::of(name, "it is of a log that the case has under another name, too"));
         }
         logs.insert(log, Log { newest, older: BTreeMap::new() });
@@ -104,7 +107,7 @@ fn logs<'a>(case: &'a Case, verifier: &Verifier, now: Timestamp) -> Result<BTree
         let log: &mut Log = logs.get_mut(log).ok_or_else(|| Fault::of(name, "its log has no checkpoint"))?;
         let Consistency { checkpoint, hashes } = documents::parse(name, contents)?;
         let older = open(name, checkpoint)?;
-        if older.verified.log_id != log.newest.verified.log_id || older.verified.tree_size != size {
+        if identity(&older) != identity(&log.newest) || older.verified.tree_size != size {
             return Err(Fault::of(name, "its checkpoint is of another log, or of another size"));
         }
         let tree = |head: &Head| TreeHead { size: head.verified.tree_size, root: head.verified.root_hash };
@@ -113,6 +116,12 @@ fn logs<'a>(case: &'a Case, verifier: &Verifier, now: Timestamp) -> Result<BTree
         log.older.insert(size, older);
     }
     Ok(logs)
+}
+
+/// What makes a log one log, of that which it has signed.
+fn identity(head: &Head) -> (Hash, Option<String>) {
+    let VerifiedHead { log_id, origin, .. } = &head.verified;
+    (*log_id, (kind(head) == LogKind::Rekor).then(|| origin.clone()))
 }
 
 fn read_entries<'a>(case: &'a Case, logs: &'a BTreeMap<&'a str, Log>) -> Result<Entries<'a>, Fault> {
@@ -171,7 +180,7 @@ fn kind(head: &Head) -> LogKind {
 fn answers(case: &Case, logs: &BTreeMap<&str, Log>, entries: &mut Entries<'_>) -> Result<BTreeMap<String, u64>, Fault> {
     let first = Member::Answer(0).to_string();
     let mut complete_to = None;
-    let mut named = BTreeSet::new();
+    let (mut named, mut serials, mut beside) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (member, name, contents) in case.members() {
         let Member::Answer(number) = member else { continue };
         let answer: Answered = documents::parse(name, contents)?;
@@ -183,9 +192,17 @@ fn answers(case: &Case, logs: &BTreeMap<&str, Log>, entries: &mut Entries<'_>) -
             for place in &answer.entries {
                 if let Some(read) = entries.get_mut(place) {
                     read.is_answer = true;
+                    serials.extend(serials_of(read));
                 }
             }
             complete_to = Some(answer.complete_to.into_iter().map(|log| (log.log, log.size)).collect());
+        } else {
+            verify_beside(name, &answer, &serials, entries)?;
+            // Each is read for one question.
+            let doubled = answer.entries.iter().find(|place| !beside.insert(Place::clone(place)));
+            if let Some(Place { log, index }) = doubled {
+                return Err(Fault::of(name, format!("another answer names entry {index} of {log}, too")));
+            }
         }
         named.extend(answer.entries);
     }
@@ -194,6 +211,33 @@ fn answers(case: &Case, logs: &BTreeMap<&str, Log>, entries: &mut Entries<'_>) -
         return Err(Fault::of(read.member, "no answer names it"));
     }
     complete_to.ok_or_else(|| Fault::of(first, "there is no answer to the question"))
+}
+
+/// Serial numbers of the certificates of an entry of a log of signatures.
+fn serials_of(read: &Read<'_>) -> Vec<String> {
+    let terms = if read.kind == LogKind::Rekor { read.traits().terms } else { Vec::new() };
+    terms.iter().filter(|term| term.kind() == TermKind::CertificateSerial).map(Term::text).collect()
+}
+
+/// Checks that an answer beside the first one is about certificates of signatures of the first one.
+fn verify_beside(
+    name: &str,
+    answer: &Answered,
+    serials: &BTreeSet<String>,
+    entries: &Entries<'_>,
+) -> Result<(), Fault> {
+    let serial = TermKind::CertificateSerial.name();
+    let is_about_them =
+        |(filter, value): &(String, String)| filter == "log" || (filter == serial && serials.contains(value));
+    let asks_for_serials = answer.question.iter().any(|(filter, _)| filter == serial);
+    if !asks_for_serials || !answer.question.iter().all(is_about_them) {
+        return Err(Fault::of(name, "its question is not about certificates of the entries that answer the first one"));
+    }
+    let is_other = |read: &Read<'_>| read.kind != LogKind::Certificates;
+    match answer.entries.iter().find(|place| entries.get(*place).is_none_or(is_other)) {
+        Some(Place { log, index }) => Err(Fault::of(name, format!("entry {index} of {log} is no certificate"))),
+        None => Ok(()),
+    }
 }
 
 fn verify_answer(
@@ -223,7 +267,10 @@ fn verify_answer(
         let read = entries.get(place);
         let read =
             read.ok_or_else(|| Fault::of(name, format!("it names entry {index} of {log}, which is not there")))?;
-        let is_searched = answer.complete_to.iter().any(|searched| searched.log == *log && *index < searched.size);
+        // They are in order.
+        let searched = answer.complete_to.binary_search_by(|searched| searched.log.cmp(log)).ok();
+        let searched = searched.and_then(|position| answer.complete_to.get(position));
+        let is_searched = searched.is_some_and(|searched| *index < searched.size);
         let is_met = question.is_met_by(place, &read.traits());
         if !is_searched || !is_met {
             return Err(Fault::of(name, format!("entry {index} of {log} is no answer to its question")));

@@ -13,7 +13,7 @@ pub enum Fault {
     Member {
         /// Its name, made safe to show.
         member: String,
-        /// What is wrong with it.
+        /// What is wrong with it, made safe to show: it may quote what is in the member.
         reason: String,
     },
     /// A member that the verifier refuses.
@@ -26,6 +26,19 @@ pub enum Fault {
     },
 }
 
+/// Longest reason.
+const MAX_REASON: usize = 1000;
+
+/// What a case says stays on its line, and is no command to a terminal.
+fn on_one_line(reason: &str) -> String {
+    let mut line: String =
+        reason.chars().take(MAX_REASON).map(|letter| shown(letter.encode_utf8(&mut [0; 4]))).collect();
+    if reason.chars().nth(MAX_REASON).is_some() {
+        line.push('…');
+    }
+    line
+}
+
 impl Fault {
     pub(super) fn archive(reason: impl Into<String>) -> Self {
         Self::Archive(reason.into())
@@ -34,7 +47,7 @@ impl Fault {
     /// A fault of the member of this name.
     #[must_use]
     pub fn of(member: impl AsRef<str>, reason: impl Into<String>) -> Self {
-        Self::Member { member: shown(member.as_ref()), reason: reason.into() }
+        Self::Member { member: shown(member.as_ref()), reason: on_one_line(&reason.into()) }
     }
 
     pub(super) fn refused(member: impl AsRef<str>, refusal: Refusal) -> Self {

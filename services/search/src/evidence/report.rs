@@ -88,7 +88,7 @@ pub struct Signature {
     /// When the log took it (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
-    /// Whether the log has promised that time. If not, it is the log's record.
+    /// Whether the log has promised that time. If not, it is the log's record, by the word of whoever packed the case.
     pub time_is_proven: bool,
     /// The validity of the certificate, if nothing tells the time.
     #[serde(skip_serializing_if = "Option::is_none")]

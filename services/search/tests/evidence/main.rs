@@ -11,7 +11,9 @@ mod cases;
 mod mutations;
 
 use cases::{LOG, NOW, SCENE, Scene, VERIFIER};
-use chancery_search::evidence::{Case, CompleteTo, Draft, Fault, Member, Place, Promise, Report, Verdict, check};
+use chancery_search::evidence::{
+    Answered, Case, CompleteTo, Draft, Fault, Member, Place, Promise, Report, Verdict, check,
+};
 use chancery_verify::hash::sha256;
 use chancery_verify::trust_root::TrustRoot;
 use chancery_verify::verifier::{Options, Verifier};
@@ -154,6 +156,56 @@ fn answers_are_about_what_is_there() {
     let mut draft = Draft::default();
     draft.add(Member::Checkpoint(LOG), SCENE.checkpoint.clone().into_bytes());
     refused(&Case::seal("", Vec::new(), draft), "answers/0.json: there is no answer");
+}
+
+#[test]
+fn an_answer_beside_the_first_is_about_certificates_of_its_entries() {
+    for (filter, value, expected) in [
+        // An entry that nobody asked about, with a question that it meets.
+        ("digest", SCENE.answer.question[1].1.as_str(), "answers/1.json: its question is not about certificates"),
+        ("log", LOG, "answers/1.json: its question is not about certificates"),
+        ("serial", "ab", "entry 2 of rekor is no answer to its question"),
+    ] {
+        let mut scene = SCENE.clone();
+        scene.answer.question.truncate(1);
+        let (question, entries) = (vec![(filter.to_owned(), value.to_owned())], scene.answer.entries.split_off(1));
+        let beside = Answered { question, entries, complete_to: scene.answer.complete_to.clone() };
+        let mut draft = scene.draft();
+        draft.add_answer(1, &beside).expect("JSON");
+        refused(&Case::seal("", scene.answer.question.clone(), draft), expected);
+    }
+    let none = Answered {
+        question: vec![("serial".to_owned(), "ab".to_owned())],
+        entries: Vec::new(),
+        complete_to: Vec::new(),
+    };
+    refused(&with(Member::Answer(1), &serde_json::to_vec(&none).unwrap()), "its question is not about certificates");
+}
+
+#[test]
+fn trees_of_one_key_are_logs_of_their_own() {
+    let next = cases::note_of_tree(8, 1, [9; 32]);
+    let report = checked(&with(Member::Checkpoint("rekor-2"), next.as_bytes())).expect("it is sound");
+    let origins: Vec<&str> = report.logs.iter().map(|log| log.head.origin.as_str()).collect();
+    assert_eq!(origins, ["log.test - 7", "log.test - 8"]);
+    // The older checkpoint is of the other tree, though a proof could lead from one to the other.
+    let other = cases::note_of_tree(8, 2, [9; 32]);
+    refused(&changed(|scene| scene.older.checkpoint.clone_from(&other)), "is of another log");
+}
+
+#[test]
+fn what_a_case_says_stays_on_its_line() {
+    let forged = "\u{1b}[2J\nSOUND      case.tar";
+    let searched = CompleteTo { log: forged.to_owned(), size: 1 };
+    for case in [
+        with(Member::Entry(LOG, 2), serde_json::json!({ forged: 1 }).to_string().as_bytes()),
+        changed(|scene| scene.answer.complete_to.insert(0, searched.clone())),
+        changed(|scene| scene.answer.entries.insert(0, Place { log: forged.to_owned(), index: 1 })),
+        changed(|scene| scene.answer.question.push((forged.to_owned(), "1".to_owned()))),
+    ] {
+        let told = checked(&case).expect_err("it is forged").to_string();
+        assert!(!told.contains(char::is_control) && told.len() < 2000, "{told:?}");
+    }
 }
 
 #[test]

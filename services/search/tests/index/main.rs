@@ -4,6 +4,9 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails here has found something")]
 
 mod bench;
+#[path = "../../../log/tests/postgres/both.rs"]
+#[macro_use]
+mod both;
 mod crash;
 mod cursors;
 mod faults;
@@ -16,25 +19,6 @@ mod replicas;
 mod tampered;
 
 use bench::Bench;
-
-/// One suite, two databases: each scenario becomes a test on each.
-macro_rules! on_both_databases {
-    ($($module:ident :: $scenario:ident,)*) => {
-        mod on_sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $scenario() {
-                crate::$module::$scenario(crate::Bench::sqlite()).await;
-            })*
-        }
-
-        mod on_postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $scenario() {
-                crate::$module::$scenario(crate::Bench::postgres()).await;
-            })*
-        }
-    };
-}
 
 on_both_databases! {
     questions::answers_are_those_of_a_sorted_map_while_the_log_grows,

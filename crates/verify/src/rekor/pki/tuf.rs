@@ -7,6 +7,7 @@
 mod json;
 mod key;
 
+use super::refused;
 use crate::{Rejection, Timestamp};
 use json::Form;
 use key::Key;
@@ -21,10 +22,6 @@ const MAX_SIGNATURES: usize = 64;
 const ROLES: [&str; 4] = ["root", "snapshot", "targets", "timestamp"];
 
 const MALFORMED: Rejection = refused("it is not TUF metadata");
-
-const fn refused(fault: &'static str) -> Rejection {
-    Rejection::EntryPackage { fault }
-}
 
 /// Metadata with its signatures, which are not verified.
 pub(in crate::rekor) struct Metadata {

@@ -12,6 +12,10 @@ use std::collections::BTreeSet;
 
 /// Pages that are read: with more entries the artifact was signed by very many.
 const MAX_PAGES: usize = 64;
+/// Bytes of all entries about a digest, with what is beside them.
+const MAX_BYTES: usize = 512 * 1024 * 1024;
+/// Entries for which it is asked what is beside them, before that is counted.
+const TOGETHER: usize = 8;
 
 /// Entries about one digest.
 pub(super) struct Evidence {
@@ -38,6 +42,14 @@ pub(super) struct Entry {
     pub(super) promise: Option<Promise>,
     /// The payload that Rekor v1 keeps beside it.
     pub(super) attestation: Option<Vec<u8>>,
+}
+
+impl Entry {
+    /// What it takes in memory, about. Each has its checkpoint.
+    fn bytes(&self) -> usize {
+        let parts = [self.leaf.len(), self.checkpoint.len(), self.attestation.as_ref().map_or(0, Vec::len)];
+        parts.into_iter().sum()
+    }
 }
 
 #[derive(Deserialize)]
@@ -92,15 +104,28 @@ pub(in crate::cli) struct Checkpoint {
 pub(super) async fn gather(server: &Server, algorithm: HashAlgorithm, digest: &[u8]) -> Result<Evidence, AskError> {
     let path = format!("/api/artifacts/{}:{}", algorithm.name(), hex::encode(digest));
     let mut parameters = Vec::new();
-    let (mut entries, mut seen) = (Vec::new(), BTreeSet::new());
+    let (mut entries, mut seen, mut bytes) = (Vec::new(), BTreeSet::new(), 0_usize);
     for _ in 0..MAX_PAGES {
         let answer: Answer = server.json(&path, &parameters).await?;
         let shown = answer.signatures.into_iter().map(|signature| signature.entry);
         // An entry with several signers is there several times.
-        let shown: Vec<Shown> = shown.filter(|entry| seen.insert((entry.log.clone(), entry.index))).collect();
-        let ids: Vec<String> = shown.iter().map(|entry| entry.id.clone()).collect();
-        for (entry, beside) in shown.into_iter().zip(beside(server, &ids).await?) {
-            entries.push(opened(entry, beside.unwrap_or_default(), &answer.complete_to)?);
+        let mut shown = shown.filter(|entry| seen.insert((entry.log.clone(), entry.index)));
+        loop {
+            let together: Vec<Shown> = shown.by_ref().take(TOGETHER).collect();
+            if together.is_empty() {
+                break;
+            }
+            let ids: Vec<String> = together.iter().map(|entry| entry.id.clone()).collect();
+            for (entry, beside) in together.into_iter().zip(beside(server, &ids).await?) {
+                let entry = opened(entry, beside.unwrap_or_default(), &answer.complete_to)?;
+                bytes = bytes.saturating_add(entry.bytes());
+                if bytes > MAX_BYTES {
+                    return Err(AskError::Unanswered(format!(
+                        "the entries about this have more than {MAX_BYTES} bytes"
+                    )));
+                }
+                entries.push(entry);
+            }
         }
         let Some(cursor) = answer.cursor else {
             let complete_to = answer.complete_to.into_iter().map(|log| (log.log, log.size)).collect();
@@ -135,4 +160,38 @@ fn opened(shown: Shown, beside: Beside, complete_to: &[CompleteTo]) -> Result<En
 
 fn hash(text: &str) -> Option<Hash> {
     hex::decode(text).ok()?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{Json, Router, routing::get};
+    use serde_json::json;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn more_than_fits_in_memory_is_not_gathered() {
+        let checkpoint = json!({ "tree_size": 1, "root_hash": "00".repeat(32), "note": "n".repeat(1 << 20) });
+        let entry = |index: u64| {
+            let proof = json!({ "leaf": "e30=", "hashes": [] });
+            json!({ "entry": { "log": "rekor", "index": index, "id": "00", "time": null, "proof": proof } })
+        };
+        let page = |entries: u64| {
+            let complete_to = json!([{ "log": "rekor", "holds": "signatures", "size": 1, "checkpoint": checkpoint }]);
+            json!({ "signatures": (0..entries).map(entry).collect::<Vec<_>>(), "cursor": null, "complete_to": complete_to })
+        };
+        for (entries, expected) in [(2, "2 entries"), (513, "the entries about this have more than 536870912 bytes")] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("http://{}", listener.local_addr().unwrap());
+            let page = page(entries);
+            let routes = Router::new().route("/api/artifacts/{digest}", get(move || async move { Json(page) }));
+            tokio::spawn(async move { axum::serve(listener, routes).await });
+            let server = Server::new(&url.parse().unwrap(), None, None).unwrap();
+            let told = match gather(&server, HashAlgorithm::Sha256, &[7; 32]).await {
+                Ok(evidence) => format!("{} entries", evidence.entries.len()),
+                Err(error) => error.to_string(),
+            };
+            assert_eq!(told, expected);
+        }
+    }
 }

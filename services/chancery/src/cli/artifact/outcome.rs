@@ -206,13 +206,11 @@ impl Outcome {
     }
 
     /// Prints the answer.
-    pub(super) fn print(&self, json: bool) -> io::Result<ExitCode> {
-        let mut out = output::data();
+    pub(super) fn print(&self, json: bool) -> anyhow::Result<ExitCode> {
         if json {
-            let text = serde_json::to_string_pretty(self).map_err(io::Error::other)?;
-            writeln!(out, "{text}")?;
+            output::print_json(self)?;
         } else {
-            self.write(&mut out)?;
+            self.write(&mut output::data())?;
         }
         Ok(match self.status {
             Status::Signed => ExitCode::SUCCESS,

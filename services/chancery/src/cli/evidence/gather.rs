@@ -10,21 +10,25 @@ use super::super::{
 use super::{Failure, history};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_search::evidence::{
-    Answered, CompleteTo, Consistency, Draft, Entry, Member, Place, Promise, Question, pem_with_chain,
+    Answered, CompleteTo, Consistency, Draft, Entry, Member, Place, Promise, Question, archive::MAX_BYTES,
+    pem_with_chain,
 };
 use chancery_verify::{
     hash::sha256,
     rekor::logged::{self, LoggedSigner},
+    shown,
     terms::{self, TermKind},
     trust_root::TrustRoot,
 };
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 
 /// Entries of one page.
 const PAGE: usize = 200;
 /// Most entries of a case, over all questions.
 const MAX_ENTRIES: usize = 20_000;
+/// Entries for which it is asked what is beside them, before that is looked at: it may be large, and little of it is kept.
+const TOGETHER: usize = 8;
 /// Pages without an entry in a row: a server may answer with some while it searches.
 const MAX_EMPTY_PAGES: usize = 1000;
 /// Serial numbers of one question: as many as a filter may have values.
@@ -56,6 +60,8 @@ struct Gathered {
     /// For each log its checkpoints by the sizes of their trees.
     checkpoints: BTreeMap<String, BTreeMap<u64, String>>,
     certificate_logs: BTreeSet<String>,
+    /// Bytes of all this, about.
+    bytes: usize,
 }
 
 /// Everything that answers `question`, and what proves it.
@@ -93,19 +99,20 @@ impl Gathered {
             let page: Page = server.json("/api/search", &parameters).await?;
             empty_pages = if page.entries.is_empty() { empty_pages + 1 } else { 0 };
             self.searched(&mut answer, &page.complete_to);
-            let ids = self.unknown_ids(&page);
-            let mut besides: BTreeMap<String, Beside> = BTreeMap::new();
-            for (id, beside) in ids.iter().zip(beside(server, &ids).await?) {
-                besides.extend(beside.map(|beside| (id.clone(), beside)));
+            let mut entries = page.entries.into_iter();
+            loop {
+                let together: Vec<Shown> = entries.by_ref().take(TOGETHER).collect();
+                if together.is_empty() {
+                    break;
+                }
+                self.add(server, together, &page.complete_to, &meant, &mut answer).await?;
             }
-            for shown in page.entries {
-                let beside = besides.remove(&shown.id);
-                answer.entries.push(self.entry(shown, beside, &page.complete_to, &meant)?);
-            }
-            if self.entries.len() > MAX_ENTRIES || empty_pages > MAX_EMPTY_PAGES {
+            // A server that shows the same again and again is found by the answer, which has all of it.
+            if self.entries.len().max(answer.entries.len()) > MAX_ENTRIES || empty_pages > MAX_EMPTY_PAGES {
                 let reason = format!("a case has at most {MAX_ENTRIES} entries; ask for a shorter period");
                 return Err(AskError::Unanswered(reason).into());
             }
+            self.fits()?;
             cursor = page.cursor;
             if cursor.is_none() {
                 break;
@@ -117,6 +124,35 @@ impl Gathered {
         Ok(())
     }
 
+    /// Adds entries of a page, with what is beside them.
+    async fn add(
+        &mut self,
+        server: &Server,
+        entries: Vec<Shown>,
+        searched: &[Searched],
+        question: &Question,
+        answer: &mut Answered,
+    ) -> Result<(), Failure> {
+        let ids = self.unknown_ids(&entries);
+        let mut besides: BTreeMap<String, Beside> = BTreeMap::new();
+        for (id, beside) in ids.iter().zip(beside(server, &ids).await?) {
+            besides.extend(beside.map(|beside| (id.clone(), beside)));
+        }
+        for shown in entries {
+            let beside = besides.remove(&shown.id);
+            answer.entries.push(self.entry(shown, beside, searched, question)?);
+        }
+        self.fits()
+    }
+
+    /// Ends what could be no case in any event, before it is all in memory.
+    fn fits(&self) -> Result<(), Failure> {
+        if self.bytes <= MAX_BYTES {
+            return Ok(());
+        }
+        Err(AskError::Unanswered(format!("a case has at most {MAX_BYTES} bytes; ask for a shorter period")).into())
+    }
+
     /// Notes the checkpoints of a page, and how much was searched for all pages of an answer.
     fn searched(&mut self, answer: &mut Answered, searched: &[Searched]) {
         for log in searched {
@@ -126,7 +162,10 @@ impl Gathered {
             }
             if let Some(checkpoint) = &log.checkpoint {
                 let checkpoints = self.checkpoints.entry(log.log.clone()).or_default();
-                checkpoints.entry(checkpoint.tree_size).or_insert_with(|| checkpoint.note.clone());
+                if let btree_map::Entry::Vacant(place) = checkpoints.entry(checkpoint.tree_size) {
+                    self.bytes = self.bytes.saturating_add(checkpoint.note.len());
+                    place.insert(checkpoint.note.clone());
+                }
             }
             if log.holds == CERTIFICATES {
                 self.certificate_logs.insert(log.log.clone());
@@ -134,13 +173,13 @@ impl Gathered {
         }
     }
 
-    /// Ids of the entries of a page that were not shown before, in logs of signatures.
-    fn unknown_ids(&self, page: &Page) -> Vec<String> {
+    /// Ids of entries that were not shown before, in logs of signatures.
+    fn unknown_ids(&self, entries: &[Shown]) -> Vec<String> {
         let is_unknown = |shown: &&Shown| {
             let place = Place { log: shown.log.clone(), index: shown.index };
             !self.certificate_logs.contains(&shown.log) && !self.entries.contains_key(&place)
         };
-        page.entries.iter().filter(is_unknown).map(|shown| shown.id.clone()).collect()
+        entries.iter().filter(is_unknown).map(|shown| shown.id.clone()).collect()
     }
 
     /// Keeps an entry, unless it is there. Its proof leads to the checkpoint of its page. `beside` is what a log of Rekor v1
@@ -176,7 +215,10 @@ impl Gathered {
                 signature: STANDARD.encode(promise.signature),
             }),
         };
+        let parts = entry.hashes.iter().chain([&entry.leaf, &entry.extra]);
+        self.bytes = self.bytes.saturating_add(parts.map(String::len).sum());
         if let Some(statement) = attestation.filter(|_| question.needs_statement(&place, &entry)) {
+            self.bytes = self.bytes.saturating_add(statement.len());
             self.attestations.insert(hex::encode(sha256(&statement)), statement);
         }
         self.entries.insert(place.clone(), entry);
@@ -236,5 +278,64 @@ impl Gathered {
 
 /// Refuses the name of a log that no member can have.
 fn named(member: Member<'_>) -> Result<(), AskError> {
-    if Member::of(&member.to_string()) == Some(member) { Ok(()) } else { Err(not_understood()) }
+    if Member::of(&member.to_string()) == Some(member) {
+        return Ok(());
+    }
+    let name = shown(member.log().unwrap_or_default());
+    Err(AskError::Unanswered(format!(
+        "the server calls a log {name}, which a case cannot: it takes at most 32 lower-case letters, digits and hyphens; name a log \
+         that is followed with chancery search follow --name"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{Json, Router, routing::get};
+    use serde_json::{Value, json};
+    use tokio::net::TcpListener;
+
+    /// Asks a server that answers every search with the same.
+    async fn told(page: Value) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let routes = Router::new().route("/api/search", get(move || async move { Json(page) }));
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        let server = Server::new(&url.parse().unwrap(), None, None).unwrap();
+        let question = [("kind".to_owned(), "hashedrekord".to_owned())];
+        match gather(&server, &question, &TrustRoot::default()).await {
+            Err(failure) => failure.to_string(),
+            Ok(_) => "gathered".to_owned(),
+        }
+    }
+
+    fn page(log: &str, entries: usize, note: &str) -> Value {
+        let entry = json!({
+            "log": log, "index": 0, "id": "00", "time": null, "proof": { "leaf": "e30=", "hashes": [] },
+        });
+        let checkpoint = json!({ "tree_size": 1, "root_hash": "00", "note": note });
+        let complete_to = json!([{ "log": log, "holds": "signatures", "size": 1, "checkpoint": checkpoint }]);
+        json!({ "entries": vec![entry; entries], "cursor": "again", "complete_to": complete_to })
+    }
+
+    #[tokio::test]
+    async fn a_server_that_never_comes_to_an_end_is_left() {
+        assert!(told(page("rekor", 1000, "note")).await.contains("at most 20000 entries"));
+        assert!(told(page("rekor", 0, "note")).await.contains("at most 20000 entries"));
+    }
+
+    #[tokio::test]
+    async fn a_log_with_a_name_that_no_member_has_is_named() {
+        let mut page = page("rekor.example - 7", 1, "note");
+        page["cursor"] = Value::Null;
+        let told = told(page).await;
+        assert!(told.contains("calls a log rekor.example - 7") && told.contains("--name"), "{told}");
+    }
+
+    #[test]
+    fn what_is_larger_than_a_case_is_not_gathered() {
+        let with = |bytes| Gathered { bytes, ..Gathered::default() }.fits();
+        assert!(with(MAX_BYTES).is_ok());
+        assert!(matches!(with(MAX_BYTES + 1), Err(Failure::Asked(AskError::Unanswered(_)))));
+    }
 }

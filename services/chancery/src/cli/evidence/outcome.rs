@@ -82,13 +82,11 @@ impl Outcome {
     }
 
     /// Prints it.
-    pub(super) fn print(&self, json: bool) -> io::Result<ExitCode> {
-        let mut out = output::data();
+    pub(super) fn print(&self, json: bool) -> anyhow::Result<ExitCode> {
         if json {
-            let text = serde_json::to_string_pretty(self).map_err(io::Error::other)?;
-            writeln!(out, "{text}")?;
+            output::print_json(self)?;
         } else {
-            self.write(&mut out)?;
+            self.write(&mut output::data())?;
         }
         Ok(match self.status {
             Status::Sound => ExitCode::SUCCESS,
@@ -111,7 +109,7 @@ impl Outcome {
         let filters: Vec<String> = report.question.iter().map(|(name, value)| format!("{name}={value}")).collect();
         writeln!(out, "           asked {} for {}", escaped(&report.server), escaped(&filters.join(" ")))?;
         report.logs.iter().try_for_each(|log| write_log(log, out))?;
-        for (is_answer, title) in [(true, "answers"), (false, "beside them, with the same certificates")] {
+        for (is_answer, title) in [(true, "answers"), (false, "beside them, certificates with these serial numbers")] {
             let signatures = report.signatures.iter().filter(|signature| signature.is_answer == is_answer);
             let signatures: Vec<&Signature> = signatures.collect();
             let certificates = report.certificates.iter().filter(|issued| issued.is_answer == is_answer);
@@ -213,19 +211,26 @@ fn not_established(report: &Report, history: Option<&History>) -> Vec<String> {
     };
     add(
         count(&|signature| !signature.time_is_proven && signature.time.is_some()),
-        "its time; it is the log's record, without a promise or timestamp",
+        "its time; it is the log's record, by the word of whoever packed the case, and so it is not established that a certificate \
+         was used while it was valid",
     );
     add(
         count(&|signature| signature.time.is_none()),
-        "its time; the log does not tell when, and so it is not established that a certificate was used while it was valid",
+        "its time; nothing tells when, and so it is not established that a certificate was used while it was valid",
     );
     add(
         count(&|signature| signature.verdict == Verdict::Logged),
         "the signature itself; it is over an envelope, of which the log has only hashes",
     );
+    let is_not_logged =
+        |signature: &Signature| signature.authority.is_some() && signature.certificate_logged_in.is_empty();
     add(
-        count(&|signature| signature.authority.is_some() && signature.certificate_logged_in.is_empty()),
+        count(&|signature| is_not_logged(signature) && !signature.scts.is_empty()),
         "that its certificate is in a certificate log; only the SCTs promise it",
+    );
+    add(
+        count(&|signature| is_not_logged(signature) && signature.scts.is_empty()),
+        "that its certificate is in a certificate log; it has no SCT that counts",
     );
     let unread = report.signatures.iter().filter(|signature| signature.verdict == Verdict::Unread).count();
     add(unread, "who signed; the log has the entry, and the entry does not have what its signature is over");

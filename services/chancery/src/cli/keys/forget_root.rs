@@ -15,7 +15,7 @@ use std::process::ExitCode;
 /// Destroy the private key of a root that is in the data directory
 ///
 /// Earlier versions kept `ca-root.pem` and `tsa-root.pem` in `keys/`. No server needs them: a root's certificate is kept, and the
-/// next rotation makes a new root. Copy the file to a safe place before if you want to issue with this root again. Snapshots and
+/// next rotation makes a new root. If you want to issue with this root again, first copy the file to a safe place. Snapshots and
 /// backups of the directory may still have the key.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:

@@ -36,7 +36,7 @@ pub(super) struct Arguments {
     chain: PathBuf,
     #[command(flatten)]
     instance: InstanceArguments,
-    /// The certificates are for the key at this URI, and not for the one that was requested last
+    /// Take certificates for the key at this URI instead of the one that was requested last
     #[arg(long, value_name = "URI", value_parser = key_uri)]
     key: Option<String>,
     /// Wait at most this long for the server to publish them

@@ -30,12 +30,12 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let keys = instance::keys(&arguments.instance.data()?)?;
-    let mut out = output::data();
     if arguments.json {
         let keys: Vec<_> = keys.iter().map(json).collect();
-        writeln!(out, "{}", serde_json::to_string_pretty(&keys)?)?;
+        output::print_json(&keys)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let mut out = output::data();
     for key in keys {
         let fingerprint = hex::encode(key.public_key.fingerprint());
         let KeyRecord { role, generation, place, .. } = &key;

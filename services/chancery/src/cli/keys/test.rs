@@ -60,16 +60,16 @@ struct Facts {
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let outcome = examine(&arguments.uri).await;
     let usable = outcome.is_ok();
-    let mut out = output::data();
     if arguments.json {
         let (key, refusal) = match outcome {
             Ok(facts) => (Some(facts), None),
             Err(error) => (None, Some(format!("{error:#}"))),
         };
         let report = Report { uri: &arguments.uri, usable, key, refusal };
-        writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
+        output::print_json(&report)?;
     } else {
         let Facts { kind, fingerprint, roles, sign_microseconds } = outcome?;
+        let mut out = output::data();
         writeln!(out, "usable for: {}", roles.join(", "))?;
         writeln!(out, "kind: {kind}\nfingerprint: sha256:{fingerprint}\none signature: {sign_microseconds} µs")?;
     }

@@ -7,7 +7,7 @@ use super::{
     remote::{self, Remote},
     trust::{self, TrustedLog},
 };
-use crate::{cli::authorities::AuthorityArguments, output};
+use crate::{cli::authorities::AuthorityArguments, durable, output};
 use anyhow::{Context as _, bail};
 use chancery_log::{
     check::{Opened, Published, open_checkpoint},
@@ -17,8 +17,7 @@ use chancery_verify::entries;
 use clap::Args;
 use serde_json::json;
 use std::{
-    fs,
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -71,7 +70,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         if !arguments.overwrite {
             verify_replaceable(file, remote, &trusted, &opened).await?;
         }
-        replace(file, &note).with_context(|| format!("cannot write {}", file.display()))?;
+        durable::write(file, note.as_bytes())?;
     }
     let Opened { origin, head, verifier_key } = opened;
     // On standard error: a checkpoint on standard output is read by programs.
@@ -81,14 +80,13 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         let others = others.join(", ");
         output::note(&format!("{} has keys of other logs, too; choose one with --log: {others}", source.display()));
     }
-    let mut out = output::data();
     if arguments.json {
         let (root_hash, key) = (hex::encode(head.root), verifier_key.map(|key| key.to_string()));
         let printed = json!({ "log": log, "origin": origin, "tree_size": head.size, "root_hash": root_hash,
             "verifier_key": key, "note": note });
-        writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)?;
+        output::print_json(&printed)?;
     } else if arguments.out.is_none() {
-        write!(out, "{note}")?;
+        output::print(&note)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -115,14 +113,4 @@ async fn verify_replaceable(file: &Path, remote: Remote<'_>, trusted: &TrustedLo
              fork: name another file with --out, or add --overwrite"
         )
     })
-}
-
-/// A reader of the file sees the old checkpoint or the new one.
-fn replace(file: &Path, note: &str) -> anyhow::Result<()> {
-    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut new = tempfile::NamedTempFile::new_in(directory)?;
-    new.write_all(note.as_bytes())?;
-    new.as_file().sync_all()?;
-    new.persist(file)?;
-    Ok(())
 }

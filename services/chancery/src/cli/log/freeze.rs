@@ -45,15 +45,15 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let frozen = freeze(&*database.store(), &arguments.log).await;
     database.close().await;
     let (record, head, checkpoint) = frozen?;
-    let mut out = output::data();
     let (size, root) = (head.tree.size, hex::encode(head.tree.root));
     if arguments.json {
         let printed = json!({
             "log": record.name, "origin": record.origin, "tree_size": size, "root_hash": root, "checkpoint": checkpoint,
         });
-        writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)?;
+        output::print_json(&printed)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let mut out = output::data();
     writeln!(out, "{} is frozen with {}, root hash {root}", record.origin, entries(size))?;
     match checkpoint {
         Some(note) => write!(out, "its last checkpoint:\n{note}")?,

@@ -17,7 +17,7 @@ use chancery_daemon::{
     shutdown::Signals,
 };
 use chancery_monitor::{LineFormat, Lines, Monitor, Round, Statuses, http, measure};
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 
 /// Why the command ends without an answer.
@@ -77,6 +77,7 @@ fn open(configuration: &MonitorConfiguration, format: LineFormat, gossip: &[Stri
 async fn once(monitor: Monitor, arguments: &Arguments) -> Result<ExitCode, Failure> {
     let statuses = monitor.statuses();
     let round = monitor.once().await.context("what is known of a log cannot be kept").map_err(Failure::Broken)?;
+    let round = with_metrics(round, arguments.metrics_file.as_deref(), &statuses);
     for reason in &round.unknown {
         output::note(&format!("not known: {reason}"));
     }
@@ -85,15 +86,20 @@ async fn once(monitor: Monitor, arguments: &Arguments) -> Result<ExitCode, Failu
             output::note(&format!("{log}: {} lasts: {message}", kind.name()));
         }
     }
-    if let Some(file) = &arguments.metrics_file {
-        let write = || -> anyhow::Result<()> {
-            let metrics = Metrics::default();
-            measure(&metrics, statuses)?;
-            durable::write(file, metrics.text()?.as_bytes())
-        };
-        write().map_err(Failure::Broken)?;
-    }
     Ok(ExitCode::from(code(&round)))
+}
+
+/// Writes metrics to `file`. That they cannot be written takes no alarm away.
+fn with_metrics(mut round: Round, file: Option<&Path>, statuses: &Statuses) -> Round {
+    let write = |file: &Path| -> anyhow::Result<()> {
+        let metrics = Metrics::default();
+        measure(&metrics, statuses.clone())?;
+        durable::write(file, metrics.text()?.as_bytes())
+    };
+    if let Some(Err(error)) = file.map(write) {
+        round.unknown.push(format!("{error:#}"));
+    }
+    round
 }
 
 const fn code(round: &Round) -> u8 {
@@ -173,6 +179,12 @@ mod tests {
             code(&Round { alarms, unknown: unknown.iter().map(|reason| (*reason).to_owned()).collect(), is_accused })
         };
         assert_eq!([round(0, &[], false), round(2, &[], false), round(0, &["away"], false)], [0, 1, 3]);
+        let unwritten = with_metrics(
+            Round { alarms: 1, ..Round::default() },
+            Some(Path::new("/nowhere/at/all")),
+            &Statuses::default(),
+        );
+        assert_eq!((code(&unwritten), unwritten.unknown.len()), (ALARMED, 1));
         assert_eq!([round(1, &["away"], false), round(0, &["away"], true), round(0, &[], true)], [1, 1, 1]);
     }
 }

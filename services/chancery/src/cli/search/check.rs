@@ -40,12 +40,12 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let reports = check(arguments, &database).await;
     database.close().await;
     let reports = reports?;
-    let mut out = output::data();
     if arguments.json {
         let printed: Vec<_> = reports.iter().map(as_json).collect();
-        writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)?;
+        output::print_json(&printed)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let mut out = output::data();
     for report in &reports {
         let Report { log, indexed, postings, runs, pages, bytes, problems } = report;
         let size = entries(*indexed);

@@ -35,12 +35,12 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let rebuilt = rebuild(arguments, &database).await;
     database.close().await;
     let rebuilt = rebuilt?;
-    let mut out = output::data();
     if arguments.json {
         let printed: Vec<_> = rebuilt.iter().map(|(log, indexed)| json!({ "log": log, "indexed": indexed })).collect();
-        writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)?;
+        output::print_json(&printed)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let mut out = output::data();
     for (log, indexed) in rebuilt {
         writeln!(out, "{log}: {} indexed", entries(indexed))?;
     }

@@ -3,11 +3,16 @@
 //! The server is not trusted: answers are bounded, and redirects are not followed.
 
 use super::super::token_file::{ADVICE, TokenFile};
+use crate::dev;
 use anyhow::{Context as _, ensure};
 use bytes::{Bytes, BytesMut};
+use clap::Args;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use url::Url;
 
 /// For connecting, and for one answer.
@@ -20,6 +25,17 @@ const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
 const MAX_REFUSAL_BYTES: usize = 64 * 1024;
 /// A line of an export: an entry with its leaf and proof.
 const MAX_LINE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Which server is asked, and as which reader.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ServerArguments {
+    /// URL of the server
+    #[arg(long, value_name = "URL", default_value = dev::DEFAULT_URL)]
+    pub(in crate::cli) url: Url,
+    /// Send the token in this file, if the server shows entries to readers only; it is read again for each request
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -51,18 +67,17 @@ pub(in crate::cli) struct Server {
 }
 
 impl Server {
-    /// The server at a base URL, and the file with the token of a reader that it is asked with. The certificates in the file
-    /// `authorities` are trusted, or else the system's authorities.
+    /// The server that the arguments name. The certificates in the file `authorities` are trusted, or else the system's
+    /// authorities.
     pub(in crate::cli) fn new(
-        url: &Url,
-        token_file: Option<&Path>,
+        ServerArguments { url, token_file }: &ServerArguments,
         authorities: Option<&Path>,
     ) -> anyhow::Result<Self> {
         let base = chancery_outbound::base(url).context("--url is not a plain http or https URL")?;
         let client = chancery_outbound::client(DEADLINES.0, DEADLINES.1);
         let client = chancery_outbound::trusting_file(client, authorities).context("cannot use --ca-file")?;
         let client = client.build().context("TLS cannot be set up")?;
-        let token = token_file.map(|file| TokenFile::for_server(file, url.as_str())).transpose()?;
+        let token = token_file.as_ref().map(|file| TokenFile::for_server(file, url.as_str())).transpose()?;
         Ok(Self { client, base, token })
     }
 

@@ -1,7 +1,7 @@
 //! `chancery trust metadata`: root and targets metadata that is signed with offline keys.
 
 use super::{Data, RoleName};
-use crate::{cli::place::InstanceArguments, instance, output};
+use crate::{cli::place::InstanceArguments, durable, instance, output};
 use anyhow::{Context as _, ensure};
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_trust::tuf::{
@@ -149,11 +149,7 @@ async fn sign(arguments: &SignArguments) -> anyhow::Result<ExitCode> {
     let signer = chancery_keys::open(&arguments.key.parse()?).await.context("cannot use the key")?;
     let key_id = key::id(signer.public_key())?;
     offline::sign(&mut document, &signer).await?;
-    let directory = arguments.file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(&document.to_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(&arguments.file).with_context(|| format!("cannot write {}", arguments.file.display()))?;
+    durable::write(&arguments.file, &document.to_bytes())?;
     if Root::parse(&document).is_ok_and(|root| !root.root.keys.contains_key(&key_id)) {
         // A key of the root before may have to sign.
         output::note(&format!(

@@ -36,12 +36,12 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         let is_here = publisher.can_sign(&repository, status.role).await;
         rows.push((status, is_here));
     }
-    let mut out = output::data();
     if arguments.json {
         let rows: Vec<_> = rows.iter().map(|(status, is_here)| row(status, *is_here, now)).collect();
         let printed = json!({"roles": rows, "targets_waiting_for_signatures": waiting, "healthy": is_well});
-        writeln!(out, "{}", serde_json::to_string_pretty(&printed)?)?;
+        output::print_json(&printed)?;
     } else {
+        let mut out = output::data();
         for (status, is_here) in &rows {
             writeln!(out, "{}", line(status, *is_here, now))?;
         }

@@ -72,10 +72,8 @@ impl Webhook {
         if status.is_success() {
             return Ok(());
         }
-        let retry_after = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-        // The form with a date is rare, and the usual wait will do.
-        let retry_after = retry_after.and_then(|value| value.trim().parse().ok()).map(Duration::from_secs);
-        Err(Undelivered { reason: format!("{} answers {}", self.url, status.as_u16()), retry_after })
+        let reason = format!("{} answers {}", self.url, status.as_u16());
+        Err(Undelivered { reason, retry_after: chancery_outbound::retry_after(response.headers()) })
     }
 }
 

@@ -3,12 +3,11 @@
 //! Nobody else may ever see them: a server can show one tree to one reader only. So they are written to files where the
 //! database is a file, and shown in any case.
 
+use chancery_daemon::durable;
 use chancery_log::store::Location;
 use chancery_verify::hash::sha256;
 use std::{
     collections::BTreeSet,
-    fs::File,
-    io::{self, ErrorKind, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -29,12 +28,12 @@ impl Evidence {
     }
 
     /// Writes each checkpoint to a file beside the database, if that is a file: `rekor.db.1f2e3d4c5b6a7988.checkpoint`, by its
-    /// SHA-256. One that is there already is the same. Returns a line about each.
+    /// SHA-256. A process that is killed meanwhile leaves none, or a whole one. Returns a line about each.
     pub(super) fn keep(&self, database: &Location) -> Vec<String> {
         let Location::File(database) = database else { return Vec::new() };
         let keep = |checkpoint: &String| {
             let path = place(database, checkpoint);
-            match write(&path, checkpoint) {
+            match durable::write(&path, checkpoint.as_bytes()) {
                 Ok(()) => format!("kept: {}", path.display()),
                 Err(error) => format!("cannot write {}: {error}", path.display()),
             }
@@ -50,16 +49,6 @@ fn place(database: &Path, checkpoint: &str) -> PathBuf {
     name.into()
 }
 
-fn write(path: &Path, checkpoint: &str) -> io::Result<()> {
-    let mut file = match File::create_new(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    file.write_all(checkpoint.as_bytes())?;
-    file.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +62,9 @@ mod tests {
         assert_eq!(evidence.checkpoints(), ["one", "two"]);
         let told = evidence.keep(&database);
         assert_eq!(told, evidence.keep(&database), "again");
+        // What others may have left there is no evidence.
+        fs::write(place(&directory.path().join("log.db"), "one"), "").unwrap();
+        assert_eq!(told, evidence.keep(&database), "and once more");
         let mut kept: Vec<String> = fs::read_dir(directory.path())
             .unwrap()
             .map(|file| fs::read_to_string(file.unwrap().path()).unwrap())

@@ -41,6 +41,8 @@ pub(super) struct Followed {
     store: Arc<dyn Store>,
     /// A newer head is asked for after this time.
     interval: Duration,
+    /// Held while the head is asked for: of two answers at once, neither would be proved to extend the other.
+    asking: tokio::sync::Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -69,7 +71,7 @@ impl Followed {
     ) -> Self {
         let log_id = log_id(origin, &log);
         let name = name.unwrap_or_else(|| origin.to_owned());
-        Self { log, log_id, name, store, interval, state: Mutex::default() }
+        Self { log, log_id, name, store, interval, asking: tokio::sync::Mutex::default(), state: Mutex::default() }
     }
 
     pub(super) const fn log_id(&self) -> i64 {
@@ -94,8 +96,12 @@ impl Followed {
         self.state().fault.clone()
     }
 
-    /// The newest head, asked for once in each interval.
+    /// The newest head, asked for once in each interval. A fork is final, whatever is shown later.
     pub(super) async fn head(&self) -> Result<SourceHead, SourceError> {
+        let _asking = self.asking.lock().await;
+        if let Some(Fault { reason, .. }) = self.fault().filter(|fault| fault.is_forked) {
+            return Err(SourceError { reason });
+        }
         let known = self.state().head.clone();
         if let Some((head, _)) = known.as_ref().filter(|(_, seen)| seen.elapsed() < self.interval) {
             return Ok(head.clone());

@@ -1,9 +1,6 @@
 //! The logs that are followed. They may become more while the command runs.
 
-use super::{
-    followed::Followed,
-    sources::{Asked, Following},
-};
+use super::{followed::Followed, sources::Elsewhere};
 use anyhow::Context as _;
 use chancery_log_client::RemoteLog;
 use chancery_search::{Source, Sources, store::Store};
@@ -41,8 +38,8 @@ impl Logs {
         let origin = log.origin().context("the log has shown no checkpoint")?.to_owned();
         let Inner { store, interval, .. } = &*self.0;
         let followed = Arc::new(Followed::new(log, &origin, name, Arc::clone(store), *interval));
-        let following = Arc::new(Following::new(Arc::clone(&followed)));
-        let asked = Arc::new(Asked::new(Arc::clone(&followed)));
+        let following = Arc::new(Elsewhere::following(Arc::clone(&followed)));
+        let asked = Arc::new(Elsewhere::asked(Arc::clone(&followed)));
         let name = followed.name().to_owned();
         self.all().push(One { followed, following, asked });
         Ok(name)

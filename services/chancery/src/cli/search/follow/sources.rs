@@ -26,10 +26,18 @@ const ADVICE: &str = "Nothing of them is indexed. The log has no repair for this
     entries than its key has signed. Keep the checkpoints, which are the evidence, read the log from another network, and ask its \
     operator and its witnesses";
 
-/// A log that is followed.
-pub(super) struct Following {
+/// A log elsewhere, as the index follows it or as questions ask it.
+pub(super) struct Elsewhere {
     followed: Arc<Followed>,
-    ahead: Mutex<Ahead>,
+    entries: Entries,
+}
+
+/// How its entries are read.
+enum Entries {
+    /// One after the other, for following it.
+    Ahead(Mutex<Ahead>),
+    /// Here and there, for questions: those that were proven, by index.
+    Proven(Cache<u64, SourceEntry>),
 }
 
 /// Entries that were read and not taken yet.
@@ -40,32 +48,51 @@ struct Ahead {
     entries: VecDeque<RemoteEntry>,
 }
 
-/// A log that is asked about.
-pub(super) struct Asked {
-    followed: Arc<Followed>,
-    /// Entries that were proven, by index.
-    proven: Cache<u64, SourceEntry>,
-}
-
 fn source_entry(RemoteEntry { leaf, extra, timestamp_ms }: RemoteEntry) -> SourceEntry {
     SourceEntry { leaf, extra, timestamp_ms }
 }
 
-impl Following {
-    pub(super) fn new(followed: Arc<Followed>) -> Self {
-        Self { followed, ahead: Mutex::default() }
+impl Elsewhere {
+    /// The log as the index follows it.
+    pub(super) fn following(followed: Arc<Followed>) -> Self {
+        Self { followed, entries: Entries::Ahead(Mutex::default()) }
     }
-}
 
-impl Asked {
-    pub(super) fn new(followed: Arc<Followed>) -> Self {
+    /// The log as questions ask it.
+    pub(super) fn asked(followed: Arc<Followed>) -> Self {
         let bytes = |entry: &SourceEntry| entry.leaf.len().saturating_add(entry.extra.len()).saturating_add(64);
         let weight = move |_: &u64, entry: &SourceEntry| u32::try_from(bytes(entry)).unwrap_or(u32::MAX);
-        Self { followed, proven: Cache::builder().weigher(weight).max_capacity(REMEMBERED_BYTES).build() }
+        let proven = Cache::builder().weigher(weight).max_capacity(REMEMBERED_BYTES).build();
+        Self { followed, entries: Entries::Proven(proven) }
     }
 
-    /// Reads entries and proves each.
-    async fn read(&self, first: u64, end: u64) -> Result<Vec<SourceEntry>, SourceError> {
+    /// Takes the next entries, and reads ahead where there are none.
+    async fn take(&self, ahead: &Mutex<Ahead>, first: u64, end: u64) -> Result<Vec<SourceEntry>, SourceError> {
+        let mut ahead = ahead.lock().await;
+        if ahead.next != first || ahead.entries.is_empty() {
+            let until = self.followed.size().max(end);
+            let read = self.followed.ask(self.followed.log.entries(first, until)).await?;
+            *ahead = Ahead { next: first, entries: read.into() };
+        }
+        let wanted = end.saturating_sub(first).min(MAX_ENTRIES);
+        let count = usize::try_from(wanted).unwrap_or(usize::MAX).min(ahead.entries.len());
+        let taken: Vec<SourceEntry> = ahead.entries.drain(..count).map(source_entry).collect();
+        ahead.next = first.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+        Ok(taken)
+    }
+
+    /// Remembers entries, or reads them and proves each.
+    async fn look_up(
+        &self,
+        proven: &Cache<u64, SourceEntry>,
+        first: u64,
+        end: u64,
+    ) -> Result<Vec<SourceEntry>, SourceError> {
+        let end = end.min(first.saturating_add(MAX_ENTRIES));
+        let known: Vec<SourceEntry> = (first..end).map_while(|index| proven.get(&index)).collect();
+        if !known.is_empty() {
+            return Ok(known);
+        }
         let head = self.followed.accepted().await?;
         let read = self.followed.ask(self.followed.log.entries(first, end)).await?;
         let numbered: Vec<(u64, SourceEntry)> = (first..end).zip(read.into_iter().map(source_entry)).collect();
@@ -77,7 +104,7 @@ impl Asked {
             try_join_all(proofs).await?;
         }
         for (index, entry) in &numbered {
-            self.proven.insert(*index, entry.clone());
+            proven.insert(*index, entry.clone());
         }
         Ok(numbered.into_iter().map(|(_, entry)| entry).collect())
     }
@@ -89,7 +116,7 @@ impl Asked {
     }
 }
 
-impl Source for Following {
+impl Source for Elsewhere {
     fn log_id(&self) -> i64 {
         self.followed.log_id()
     }
@@ -119,69 +146,10 @@ impl Source for Following {
     }
 
     fn entries(&self, first: u64, end: u64) -> Answer<'_, Vec<SourceEntry>> {
-        Box::pin(async move {
-            let mut ahead = self.ahead.lock().await;
-            if ahead.next != first || ahead.entries.is_empty() {
-                let until = self.followed.size().max(end);
-                let read = self.followed.ask(self.followed.log.entries(first, until)).await?;
-                *ahead = Ahead { next: first, entries: read.into() };
-            }
-            let wanted = end.saturating_sub(first).min(MAX_ENTRIES);
-            let count = usize::try_from(wanted).unwrap_or(usize::MAX).min(ahead.entries.len());
-            let taken: Vec<SourceEntry> = ahead.entries.drain(..count).map(source_entry).collect();
-            ahead.next = first.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
-            Ok(taken)
-        })
-    }
-
-    fn inclusion_proof(&self, index: u64, size: u64) -> Answer<'_, Vec<Hash>> {
-        Box::pin(self.followed.ask(self.followed.log.inclusion_proof(index, size)))
-    }
-
-    fn consistency_proof(&self, old: u64, new: u64) -> Answer<'_, Vec<Hash>> {
-        Box::pin(self.followed.ask(self.followed.log.consistency_proof(old, new)))
-    }
-
-    fn index_of(&self, leaf_hash: Hash) -> Answer<'_, Option<u64>> {
-        Box::pin(self.followed.ask(self.followed.log.index_of(leaf_hash)))
-    }
-}
-
-impl Source for Asked {
-    fn log_id(&self) -> i64 {
-        self.followed.log_id()
-    }
-
-    fn name(&self) -> String {
-        self.followed.name().to_owned()
-    }
-
-    fn kind(&self) -> LogKind {
-        self.followed.kind()
-    }
-
-    fn tells_times(&self) -> bool {
-        self.followed.tells_times()
-    }
-
-    fn advice(&self) -> &'static str {
-        ADVICE
-    }
-
-    fn head(&self) -> Answer<'_, SourceHead> {
-        Box::pin(self.followed.head())
-    }
-
-    fn open_checkpoint(&self, checkpoint: &str) -> Result<TreeHead, Rejection> {
-        self.followed.log.open_checkpoint(checkpoint)
-    }
-
-    fn entries(&self, first: u64, end: u64) -> Answer<'_, Vec<SourceEntry>> {
-        Box::pin(async move {
-            let end = end.min(first.saturating_add(MAX_ENTRIES));
-            let known: Vec<SourceEntry> = (first..end).map_while(|index| self.proven.get(&index)).collect();
-            if known.is_empty() { self.read(first, end).await } else { Ok(known) }
-        })
+        match &self.entries {
+            Entries::Ahead(ahead) => Box::pin(self.take(ahead, first, end)),
+            Entries::Proven(proven) => Box::pin(self.look_up(proven, first, end)),
+        }
     }
 
     fn inclusion_proof(&self, index: u64, size: u64) -> Answer<'_, Vec<Hash>> {

@@ -22,6 +22,8 @@ use url::Url;
 
 /// What is trusted is read again no earlier than this after the last time.
 const READ_AGAIN: Duration = Duration::from_mins(5);
+/// Trees without a trusted key that are told of. A server can list others each time.
+const MAX_TOLD: usize = 100;
 
 /// Looks for new trees.
 pub(super) struct Trees<'a> {
@@ -57,7 +59,7 @@ impl Trees<'_> {
                 }
             }
             for tree in found.untrusted {
-                if !self.left_out.contains(&tree) && told.insert(tree) {
+                if !self.left_out.contains(&tree) && is_to_be_told(&mut told, tree) {
                     output::note(&untrusted(tree));
                 }
             }
@@ -90,5 +92,23 @@ impl Trees<'_> {
                 output::note(&format!("note: a tree has begun, and its key cannot be looked for: {error:#}"));
             }
         }
+    }
+}
+
+/// Notes that a tree is told of. Returns whether it is to be.
+fn is_to_be_told(told: &mut BTreeSet<i64>, tree: i64) -> bool {
+    told.len() < MAX_TOLD && told.insert(tree)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_tree_is_told_of_once_and_not_any_number_of_them() {
+        let mut told = BTreeSet::new();
+        assert_eq!([7, 7, 8].map(|tree| is_to_be_told(&mut told, tree)), [true, false, true]);
+        assert_eq!((0..1000).filter(|tree| is_to_be_told(&mut told, *tree)).count(), MAX_TOLD - 2);
+        assert_eq!(told.len(), MAX_TOLD);
     }
 }

@@ -4,6 +4,7 @@
 //! The pinned root decides whom the first update trusts, so it is never taken from the repository unless its hash is known.
 
 use super::super::environment;
+use crate::durable;
 use anyhow::{Context as _, bail, ensure};
 use chancery_address::is_this_machine;
 use chancery_daemon::clock::{Clock as _, SystemClock};
@@ -13,7 +14,6 @@ use reqwest::{Client, StatusCode};
 use serde::{Deserialize, Serialize};
 use std::{
     fs,
-    io::Write as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -113,17 +113,9 @@ async fn fetch(
     let Some(stream) = repository.read_target(&target).await? else { bail!("it has no {TARGET}") };
     let text = stream.into_vec().await?;
     // The note comes last: a copy without it does not count.
-    replace(&directory.join(TARGET), &text)?;
-    replace(&directory.join("kept.json"), &serde_json::to_vec(&Kept { fetched: now, expires })?)?;
+    durable::write(&directory.join(TARGET), &text)?;
+    durable::write(&directory.join("kept.json"), &serde_json::to_vec(&Kept { fetched: now, expires })?)?;
     Ok(text)
-}
-
-fn replace(path: &Path, contents: &[u8]) -> anyhow::Result<()> {
-    let directory = path.parent().context("a file is in a directory")?;
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    file.write_all(contents)?;
-    file.persist(path)?;
-    Ok(())
 }
 
 /// A URL that names can be joined to.

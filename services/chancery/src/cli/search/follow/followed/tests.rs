@@ -141,6 +141,18 @@ async fn two_trees_of_one_size_are_a_fork() {
     assert_eq!(followed.accepted().await.unwrap().root, roots[0]);
     assert_eq!(followed.checkpoints().await, [accepted]);
     assert_eq!(followed.size(), 3);
+    // The log cannot take it back before somebody has looked.
+    log.show(&["a", "b", "c"]).await;
+    assert!(followed.head().await.is_err() && followed.fault().is_some_and(|fault| fault.is_forked));
+}
+
+#[tokio::test]
+async fn the_head_is_asked_for_once_by_all_who_want_it_at_once() {
+    let (log, (_directory, database)) = (Log::start(), database().await);
+    log.show(&["a"]).await;
+    let followed = log.followed(&database, Duration::from_mins(1));
+    let (one, other) = tokio::join!(followed.head(), followed.head());
+    assert_eq!((one.unwrap().size, other.unwrap().size, log.asked()), (1, 1, 1));
 }
 
 #[tokio::test]
