@@ -179,7 +179,7 @@ pub(crate) struct CaTable {
     pub(crate) url: Option<String>,
     /// URI of the issuing key. Default: the file `keys/ca.pem` in `data`.
     pub(crate) key: Option<String>,
-    /// URI of the root's key. Only `chancery init` reads it; later, name it to `chancery keys rotate ca stage --root-key`. Default: none;
+    /// URI of the root's key. Only `chancery init` reads it; later: `chancery keys rotate ca stage --root-key`. Default: none;
     /// `chancery init` makes the root's key in memory, signs once and destroys it.
     pub(crate) root_key: Option<String>,
     /// File with the certificates of `key` that another authority has issued, in PEM, up to its root. Only `chancery init` reads it.
