@@ -28,7 +28,9 @@ fn parameters(purpose: Purpose) -> [CertificateParams; 3] {
 
 /// An authority that is not a root.
 fn below(name: &str, path_length: u8) -> CertificateParams {
-    CertificateParams { use_authority_key_identifier_extension: true, ..authority(name, path_length) }
+    let mut below = authority(name, path_length);
+    below.use_authority_key_identifier_extension = true;
+    below
 }
 
 fn extension(identifier: &[u64], value: &[u8], is_critical: bool) -> CustomExtension {

@@ -165,6 +165,7 @@ fn hash(text: &str) -> Option<Hash> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::search::server::ServerArguments;
     use axum::{Json, Router, routing::get};
     use serde_json::json;
     use tokio::net::TcpListener;
@@ -186,7 +187,7 @@ mod tests {
             let page = page(entries);
             let routes = Router::new().route("/api/artifacts/{digest}", get(move || async move { Json(page) }));
             tokio::spawn(async move { axum::serve(listener, routes).await });
-            let server = Server::new(&url.parse().unwrap(), None, None).unwrap();
+            let server = Server::new(&ServerArguments::at(&url), None).unwrap();
             let told = match gather(&server, HashAlgorithm::Sha256, &[7; 32]).await {
                 Ok(evidence) => format!("{} entries", evidence.entries.len()),
                 Err(error) => error.to_string(),

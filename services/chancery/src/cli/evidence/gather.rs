@@ -291,6 +291,7 @@ fn named(member: Member<'_>) -> Result<(), AskError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::search::server::ServerArguments;
     use axum::{Json, Router, routing::get};
     use serde_json::{Value, json};
     use tokio::net::TcpListener;
@@ -301,7 +302,7 @@ mod tests {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let routes = Router::new().route("/api/search", get(move || async move { Json(page) }));
         tokio::spawn(async move { axum::serve(listener, routes).await });
-        let server = Server::new(&url.parse().unwrap(), None, None).unwrap();
+        let server = Server::new(&ServerArguments::at(&url), None).unwrap();
         let question = [("kind".to_owned(), "hashedrekord".to_owned())];
         match gather(&server, &question, &TrustRoot::default()).await {
             Err(failure) => failure.to_string(),

@@ -37,6 +37,14 @@ pub(in crate::cli) struct ServerArguments {
     token_file: Option<PathBuf>,
 }
 
+#[cfg(test)]
+impl ServerArguments {
+    /// A server that needs no token.
+    pub(in crate::cli) fn at(url: &str) -> Self {
+        Self { url: url.parse().unwrap(), token_file: None }
+    }
+}
+
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::cli) enum AskError {
