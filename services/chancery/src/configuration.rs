@@ -473,7 +473,7 @@ mod tests {
                 format!("{SMALLEST}[log]\nrekor2_url = \"https://SIGN.example.org:8443\"\n"),
                 "[log] rekor2_url: sign.example.org is the name of the Rekor v1 log",
             ),
-            (format!("{SMALLEST}[log]\nrekor2_url = \"https://rekor2.example.org/\"\n"), "[log] rekor2_url"),
+            (format!("{SMALLEST}[log]\nrekor2_url = \"https://rekor2.example.org/rekor\"\n"), "[log] rekor2_url"),
             (format!("{SMALLEST}[log]\nrekor_kinds = [\"Jar\"]\n"), "[log] rekor_kinds: \"Jar\" is no kind of entry"),
             (
                 format!("{SMALLEST}[search]\nenabled = false\n[events]\nwebhook = \"https://hooks.example.org\"\n"),

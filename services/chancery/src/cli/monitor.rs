@@ -23,7 +23,7 @@ const WRONG_USAGE: u8 = 2;
 /// Not everything could be told.
 const UNKNOWN: u8 = 3;
 
-/// Follow logs, prove that each has one history, and tell what was signed or issued in your name
+/// Follow logs, prove that each has one history, and tell what was signed in your name
 ///
 /// Follows any number of Rekor v1, Rekor v2, RFC 6962 and static-ct logs. Verifies each new checkpoint against the one before, hashes
 /// every entry into the signed tree, and compares checkpoints with those that witnesses and other monitors have seen. Tells each
