@@ -80,6 +80,15 @@ pub enum ReadError {
         /// Why.
         rejection: Rejection,
     },
+    /// The signed tree head of an RFC 6962 log, which does not name its key, is not signed by the log's.
+    #[error(
+        "the tree head at {url} is not signed by the key that is given: if the key was the log's before a rotation, the log may have a \
+         successor, which has its own key"
+    )]
+    OtherKey {
+        /// What was asked for.
+        url: String,
+    },
     /// The task that asks was stopped.
     #[error("the requests were interrupted")]
     Interrupted,

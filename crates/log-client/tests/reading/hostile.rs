@@ -39,6 +39,19 @@ async fn only_the_key_of_the_log_is_believed() {
 }
 
 #[tokio::test]
+async fn a_tree_head_that_names_no_key_is_not_said_to_be_forged() {
+    let log = Arc::new(Certificates::new(4));
+    let served = Arc::clone(&log);
+    let server = Server::start(move |asked| served.answer(asked)).await;
+    let successor = Tree::named("entry", 4).key();
+    let error = server.log(Protocol::Rfc6962, "/api", &successor).head().await.unwrap_err();
+    assert!(matches!(error, ReadError::OtherKey { .. }), "{error}");
+    assert!(error.to_string().contains("may have a successor"), "{error}");
+    let error = server.log(Protocol::StaticCt, "/tiles", &successor).head().await.unwrap_err();
+    assert!(matches!(error, ReadError::Rejected { rejection: Rejection::NoteUnsigned, .. }), "{error}");
+}
+
+#[tokio::test]
 async fn entries_and_proofs_of_another_tree_do_not_verify() {
     let (tree, other) = (Arc::new(Tree::named("entry", 300)), Arc::new(Tree::named("changed", 300)));
     let (signed, served) = (Arc::clone(&tree), Arc::clone(&other));

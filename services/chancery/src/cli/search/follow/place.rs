@@ -161,7 +161,7 @@ fn places(protocol: Protocol, url: &Url) -> Vec<Url> {
 fn not_found(url: &Url, reasons: &[ReadError]) -> Failure {
     let told: Vec<String> = reasons.iter().map(|reason| format!("\n  {reason}")).collect();
     let told = told.concat();
-    if reasons.iter().any(|reason| matches!(reason, ReadError::Rejected { .. })) {
+    if reasons.iter().any(|reason| matches!(reason, ReadError::Rejected { .. } | ReadError::OtherKey { .. })) {
         let reason = format!("no trusted key has signed the checkpoint of a log at {url}:{told}");
         return Failure::Untrue { reason, evidence: Evidence::default() };
     }
