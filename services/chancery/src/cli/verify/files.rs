@@ -62,6 +62,14 @@ pub(in crate::cli) fn artifact(name: &Path) -> io::Result<OwnedArtifact> {
     hash(file, Hasher::all())
 }
 
+/// Whether the artifact `name` could be read: its file, or a digest where there is no such file.
+pub(super) fn readable(name: &Path) -> io::Result<()> {
+    if !name.exists() && name.to_str().and_then(digest).is_some() {
+        return Ok(());
+    }
+    File::open(name).map(drop)
+}
+
 fn hash(mut file: File, mut hasher: Hasher) -> io::Result<OwnedArtifact> {
     let mut piece = vec![0; PIECE];
     loop {
