@@ -287,7 +287,16 @@ async fn what_is_missing_is_told_with_the_protocol() {
     }
     let server = Server::start(|_| answer(401, &[], "")).await;
     let error = server.log(Protocol::RekorV2, "/log", &tree.key()).entries(0, 5).await.unwrap_err();
-    assert!(error.needs_token(), "{error}");
+    assert!(error.needs_token() && error.to_string().ends_with("401"), "{error}");
+    for (body, reason) in [
+        ("{\"code\":401,\"message\":\"the token\\nhas expired\"}", ": the token\\nhas expired"),
+        ("Unauthorized\nthe token has expired\n", ": the token has expired"),
+        ("<html>\nlogin\n</html>", "401"),
+    ] {
+        let server = Server::start(move |_| answer(401, &[], body)).await;
+        let error = server.log(Protocol::RekorV2, "/log", &tree.key()).head().await.unwrap_err().to_string();
+        assert!(error.ends_with(reason), "{error}");
+    }
     let identity = |url: &str| LogIdentity {
         protocol: Protocol::RekorV2,
         url: url.parse().unwrap(),
