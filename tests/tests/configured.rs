@@ -268,6 +268,7 @@ fn config_check_and_init_have_one_verdict() {
         (good, "[[log.write.allow]]\nkeys = [\"no.pub\"]", "rule 1: cannot read"),
         (good, "[[log.write.allow]]\nauthorities = [\"not.pub\"]", "certificates in PEM"),
         (good, "[log.read]\nissuers = \"no.toml\"", "[log.read] issuers"),
+        (good, "key = \"file:/nowhere/ca.pem\"\nchain = \"no.pem\"", "[ca] chain: cannot read"),
         (good, "[tsa]\npolicies = [\"1.2.x\"]", "object identifiers"),
         (good, "[database]\nurl = \"postgres://db.example.org/log?sslmode=no\"", "[database] url"),
         (good, "[listen.tls]\ncertificate = \"tls.crt\"\nkey = \"tls.key\"", "certificate and key cannot be used"),
@@ -287,7 +288,14 @@ fn config_check_and_init_have_one_verdict() {
         site.chancery(line).run().fails_with(&["there is no certificate in it"]);
     }
     site.write("issuers.toml", "[[issuer]]\npreset = \"google\"\n");
+    // The key of the certificates is not opened.
+    site.configure(good, 8443, "key = \"file:/nowhere/ca.pem\"\nchain = \"tls.crt\"");
+    site.chancery("config check chancery.toml").run().fails_with(&["cannot use [ca] chain", "chancery.toml"]);
     // What need not be there yet.
+    site.configure(good, 8443, "[events]\nwebhook = \"https://hooks.example.org\"\ntoken_file = \"later.token\"");
+    let checked = site.chancery("config check chancery.toml").run();
+    assert!(checked.stderr.contains("[events] token_file: the token in"), "{}", checked.report());
+    checked.succeeds();
     site.configure(good, 8443, "[listen.tls]\ncertificate = \"later.crt\"\nkey = \"later.key\"\n[log]\ntiles = { url = \"file:///nowhere/to/be\" }");
     let checked = site.chancery("config check chancery.toml").run().succeeds();
     assert!(checked.contains("later.crt is missing: `chancery serve` needs it"), "{checked}");

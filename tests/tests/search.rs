@@ -163,6 +163,7 @@ fn what_cannot_be_asked_is_refused_with_what_would_be_right() {
     ] {
         refused(&[(name, value)], "search.parameter", text);
     }
+    refused(&[("from", "2026-11-30"), ("to", "2026-11-01")], "search.parameter", "to: it is not after from");
     refused(&[("limit", "1"), ("limit", "2")], "search.parameter", "limit: it is given more than once");
     refused(&[("format", "csv"), ("proof", "1")], "search.parameter", "proof: a table has no proofs");
     for cursor in ["x", "AAAA", "%"] {

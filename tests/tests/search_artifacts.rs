@@ -168,8 +168,13 @@ fn chancery_artifact_verifies_what_a_server_says() {
     alice.write("unsigned", unique("unsigned"));
     let nobody = artifact(&alice, &stack.url(), "unsigned");
     assert_eq!(nobody.code(), 1, "{}", nobody.report());
-    assert!(nobody.stdout.contains("NOBODY"), "{}", nobody.report());
+    for part in ["NOBODY", "chancery verify image or verify attestation", "chancery search --digest"] {
+        assert!(nobody.stdout.contains(part), "{part}: {}", nobody.report());
+    }
     assert_eq!(artifact(&alice, &stack.url(), "missing").code(), 3);
+    let short = artifact(&alice, &stack.url(), "sha256:00");
+    assert_eq!(short.code(), 3, "{}", short.report());
+    assert!(short.stdout.contains("it is not a digest"), "{}", short.report());
     assert_eq!(artifact(&alice, "http://127.0.0.1:1", "artifact").code(), 3);
     let outcome = alice.program(chancery_binary()).args("artifact artifact --url").arg(stack.url()).run();
     assert_eq!(outcome.code(), 2, "no trust root: {}", outcome.report());

@@ -354,8 +354,8 @@ fn a_log_that_lies_is_found_and_nothing_of_it_is_indexed() {
     }
     let lies: [(&str, Lie); 3] = [
         ("not those of its checkpoint", Box::new(|answer: &mut Value| swap(answer, 0, 1))),
-        ("does not verify", Box::new(|answer: &mut Value| increase(answer, "tree_size"))),
-        ("does not verify", Box::new(|answer: &mut Value| increase(answer, "timestamp"))),
+        ("is not signed by the key that is given", Box::new(|answer: &mut Value| increase(answer, "tree_size"))),
+        ("is not signed by the key that is given", Box::new(|answer: &mut Value| increase(answer, "timestamp"))),
     ];
     for (number, (reason, lie)) in lies.into_iter().enumerate() {
         let liar = Liar::before(&stack, move |_, mut answer| {

@@ -383,6 +383,10 @@ fn the_trust_root_s_keys_and_lifetimes_are_as_configured() {
     site.chancery("trust rotate --role timestamp --data data").run().succeeds();
     is_recorded(&site, "tuf", &json!({"role": "root", "version": 2}));
     site.chancery("trust status --data data").run().succeeds();
+    let keys: Value = serde_json::from_str(&site.chancery("keys list --data data --json").run().succeeds()).unwrap();
+    let of_timestamp = keys.as_array().unwrap().iter().filter(|key| key["role"] == "tuf-timestamp");
+    let states: Vec<_> = of_timestamp.map(|key| json!([key["generation"], key["state"], key["signing"]])).collect();
+    assert_eq!(states, [json!([1, "retired", false]), json!([2, "active", true])], "{keys}");
     server.terminate();
     server.finish().succeeds();
     // What is not said any more counts no more: the next metadata has the usual lifetime.

@@ -90,6 +90,9 @@ fn many_files_have_an_answer_each_and_the_worst_decides() {
     assert_eq!((alone.code(), code(&alone)), (1, "bundle.none".to_owned()), "{}", alone.report());
     let looked = "(looked for c.sigstore.json, c.sigstore.jsonl, c.sigstore)";
     assert!(alone.stdout.contains(looked), "{}", alone.report());
+    let absent = trusting(&alice, verify(&alice, "blob e --json")).run();
+    assert_eq!((absent.code(), code(&absent)), (3, "file.unreadable".to_owned()), "{}", absent.report());
+    assert!(absent.stdout.contains("No such file"), "{}", absent.report());
     alice.write("d.sigstore.json", alice.read("a.sigstore.json"));
     assert_eq!(run("a d"), (3, "verified undecided".to_owned()), "d cannot be read");
     assert_eq!(run("c d"), (1, "refused undecided".to_owned()));

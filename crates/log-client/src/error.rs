@@ -41,12 +41,14 @@ pub enum ReadError {
         retry_after: Option<Duration>,
     },
     /// The server answers with a status that is not an answer.
-    #[error("{url} answers with the status {status}{}", advice(*.status))]
+    #[error("{url} answers with the status {status}{}{}", advice(*.status), told(.reason.as_deref()))]
     Refused {
         /// What was asked for.
         url: String,
         /// The HTTP status.
         status: u16,
+        /// The server's words about a token that is missing or not accepted, on one line.
+        reason: Option<String>,
     },
     /// The server has nothing there.
     #[error("there is nothing at {url}: is it the URL of a log that speaks {protocol}?")]
@@ -79,6 +81,15 @@ pub enum ReadError {
         url: String,
         /// Why.
         rejection: Rejection,
+    },
+    /// The signed tree head of an RFC 6962 log, which does not name its key, is not signed by the log's.
+    #[error(
+        "the tree head at {url} is not signed by the key that is given: if the key was the log's before a rotation, the log may have a \
+         successor, which has its own key"
+    )]
+    OtherKey {
+        /// What was asked for.
+        url: String,
     },
     /// The task that asks was stopped.
     #[error("the requests were interrupted")]
@@ -122,6 +133,10 @@ impl ReadError {
 
 fn seconds(retry_after: Option<Duration>) -> String {
     retry_after.map(|pause| format!(": in {} s", pause.as_secs())).unwrap_or_default()
+}
+
+fn told(reason: Option<&str>) -> String {
+    reason.map(|reason| format!(": {reason}")).unwrap_or_default()
 }
 
 const fn advice(status: u16) -> &'static str {

@@ -8,11 +8,23 @@ use bytes::{Bytes, BytesMut};
 use chancery_outbound::{causes, retry_after};
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use serde::Deserialize;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
+
+/// A refusal is a sentence.
+const MAX_REFUSAL_BYTES: usize = 64 << 10;
+/// What is shown of it.
+const MAX_REASON_CHARS: usize = 500;
+
+/// The body of a refusal.
+#[derive(Deserialize)]
+struct Refusal {
+    message: String,
+}
 
 /// What is asked of a server, and what is taken from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +109,12 @@ impl Fetcher {
     #[must_use]
     pub fn with_token(self, token: Token) -> Self {
         Self { token: Some(token), ..self }
+    }
+
+    /// Whether it sends the token of a reader.
+    #[must_use]
+    pub const fn has_token(&self) -> bool {
+        self.token.is_some()
     }
 
     /// Its limits.
@@ -193,10 +211,25 @@ impl Fetcher {
                 Err(Failure::Passing(ReadError::Throttled { url: url.to_owned(), retry_after }, retry_after))
             }
             status => {
-                let refused = ReadError::Refused { url: url.to_owned(), status: status.as_u16() };
+                let is_about_token = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+                let reason = if is_about_token { self.reason(url, response).await } else { None };
+                let refused = ReadError::Refused { url: url.to_owned(), status: status.as_u16(), reason };
                 Err(if status.is_server_error() { Failure::Passing(refused, None) } else { Failure::Lasting(refused) })
             }
         }
+    }
+
+    /// Why the server refuses a request, in its own words: the message of a JSON answer, or else the last line of a text.
+    async fn reason(&self, url: &str, response: Response) -> Option<String> {
+        let body = self.limited(MAX_REFUSAL_BYTES).body(url, response).await.ok()?;
+        let told = match serde_json::from_slice::<Refusal>(&body) {
+            Ok(refusal) => refusal.message,
+            // A page of a proxy is not a sentence.
+            Err(_) if body.trim_ascii_start().starts_with(b"<") => return None,
+            Err(_) => std::str::from_utf8(&body).ok()?.trim().lines().last()?.to_owned(),
+        };
+        // Foreign text stays on its line.
+        Some(told.chars().take(MAX_REASON_CHARS).flat_map(char::escape_debug).collect())
     }
 
     async fn body(&self, url: &str, mut response: Response) -> Result<Bytes, Failure> {

@@ -66,7 +66,7 @@ impl RemoteLog {
     /// The newest tree head that it shows. The signature is verified. Nothing is said about its relation to earlier heads.
     ///
     /// # Errors
-    /// [`ReadError::Rejected`] if the key has not signed it, or it is of another log.
+    /// [`ReadError::Rejected`] or [`ReadError::OtherKey`] if the key has not signed it, or it is of another log.
     pub async fn head(&self) -> Result<RemoteHead, ReadError> {
         let Inner { identity, transport, origin, largest } = &*self.0;
         let (url, checkpoint) = match transport {
@@ -75,7 +75,10 @@ impl RemoteLog {
             Transport::Tiled(log) => log.checkpoint().await?,
         };
         let opened = identity.open(origin.get().map(String::as_str), &checkpoint);
-        let (stated, signed) = opened.map_err(|rejection| ReadError::Rejected { url: url.clone(), rejection })?;
+        let (stated, signed) = opened.map_err(|rejection| match (transport, rejection) {
+            (Transport::Rfc6962(_), Rejection::NoteSignature) => ReadError::OtherKey { url: url.clone() },
+            (_, rejection) => ReadError::Rejected { url: url.clone(), rejection },
+        })?;
         if origin.get_or_init(|| stated.clone()) != &stated {
             // Two first heads at the same moment, of two trees.
             return Err(ReadError::Rejected { url, rejection: Rejection::CheckpointOrigin });

@@ -261,6 +261,24 @@ pub fn verify_given(
     Ok(chain)
 }
 
+/// Whether `text` has a chain that serves `purpose` at `now` for the key of any certificate in it: what can be said before the key
+/// is opened. If it has none, the fault is that of the certificate that has issued no other.
+///
+/// # Errors
+/// What is wrong with the text or the chain.
+pub fn verify_given_for_any_key(purpose: Purpose, text: &[u8], now: Timestamp) -> Result<(), ChainFault> {
+    let certificates = read(text)?;
+    let verdict = |own: &Certificate| verify_given(purpose, text, own.public_key(), now).map(drop);
+    if certificates.iter().any(|own| verdict(own).is_ok()) {
+        return Ok(());
+    }
+    let is_below =
+        |below: &Certificate, issuer: &Certificate| below.der() != issuer.der() && below.issuer() == issuer.subject();
+    let has_issued = |issuer: &Certificate| certificates.iter().any(|below| is_below(below, issuer));
+    let own = certificates.iter().find(|certificate| !has_issued(certificate)).or(certificates.first());
+    own.map_or(Err(ChainFault::NotPem), verdict)
+}
+
 fn read(text: &[u8]) -> Result<Vec<Certificate>, ChainFault> {
     // Names in the text around a certificate may be in any encoding.
     let readable = String::from_utf8_lossy(text);

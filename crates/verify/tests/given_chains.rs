@@ -6,7 +6,7 @@ mod chains;
 
 use chains::{NOW, authority};
 use chancery_verify::certificate::Certificate;
-use chancery_verify::given::{ChainFault, Flaw, Purpose, verify_given};
+use chancery_verify::given::{ChainFault, Flaw, Purpose, verify_given, verify_given_for_any_key};
 use chancery_verify::{Rejection, Timestamp, pem};
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer,
@@ -126,6 +126,28 @@ fn what_is_missing_or_of_another_key_is_named() {
     }
     let root_alone = verify_given(purpose, root.to_pem().as_bytes(), root.public_key(), NOW);
     assert_eq!(root_alone, Err(ChainFault::Alone));
+}
+
+#[test]
+fn before_the_key_is_opened_the_rest_is_checked() {
+    for purpose in [Purpose::CodeSigning, Purpose::Timestamping] {
+        let chain = issue(&parameters(purpose), KeyPair::generate().unwrap());
+        let other = issue(&parameters(purpose), KeyPair::generate().unwrap());
+        let [own, intermediate, root] = &chain;
+        let check = |text: &str| verify_given_for_any_key(purpose, text.as_bytes(), NOW);
+        let turned = [root.clone(), intermediate.clone(), own.clone()];
+        for good in [text(&chain), text(&turned), text(&other[1..]) + &text(&chain)] {
+            assert_eq!(check(&good), Ok(()), "{good}");
+        }
+        for (bad, sentence) in [
+            (text(&turned[1..]), "which has issued «CN=Company Issuing», is missing"),
+            (root.to_pem(), "is a root itself"),
+            (String::new(), "openssl x509 -inform DER"),
+        ] {
+            let said = check(&bad).unwrap_err().to_string();
+            assert!(said.contains(sentence), "{sentence}: {said}");
+        }
+    }
 }
 
 #[test]

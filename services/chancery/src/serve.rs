@@ -22,7 +22,10 @@ use anyhow::{Context as _, bail, ensure};
 use chancery_ca::chain::IssuingChain;
 use chancery_daemon::reload::Hangups;
 use chancery_log::store::Location;
-use chancery_verify::Timestamp;
+use chancery_verify::{
+    Timestamp,
+    given::{Purpose, verify_given_for_any_key},
+};
 use made::Made;
 use sd_notify::NotifyState;
 use std::{
@@ -39,13 +42,13 @@ pub(crate) async fn init(file: &Path, if_needed: bool, log: &LogArguments) -> an
     let roles = Role::ALL.into();
     // Checked before the locks, because running servers hold them: a container's init is run again while servers are
     // running.
-    if configuration.data.join("instance.json").exists() && recorded_instance(&configuration.data)?.complete {
+    if is_made(&configuration.data)? {
         ensure!(if_needed, "the instance in {} exists; run: chancery serve", configuration.data.display());
         return Ok(None);
     }
     // Checked before anything is made, so that a refusal leaves no files behind.
     let prepared = Prepared::of(&configuration, file, &roles)?;
-    let (keys, chains) = (configuration.keys(), given_chains(&configuration)?);
+    let (keys, chains) = (configuration.keys(), given_chains(&configuration, file)?);
     one_role::of_settings(&keys).await?;
     let clock = GuardedClock::start_to_make(prepared.time_servers.clone()).await?;
     verify_chains(&configuration, &chains, clock.now()).await?;
@@ -134,15 +137,34 @@ struct Started<'a> {
     chains: BTreeMap<Role, Vec<u8>>,
 }
 
+/// Whether `init` has made the instance, and has nothing to do any more.
+fn is_made(data: &Path) -> anyhow::Result<bool> {
+    Ok(data.join("instance.json").exists() && recorded_instance(data)?.complete)
+}
+
+/// Refuses certificates that `init` would refuse for any key. Opens no key. Once the instance is made, nothing reads them.
+pub(crate) fn check_chains(configuration: &Configuration, file: &Path, now: Timestamp) -> anyhow::Result<()> {
+    if is_made(&configuration.data)? {
+        return Ok(());
+    }
+    for (role, text) in given_chains(configuration, file)? {
+        let purpose = if role == Role::Ca { Purpose::CodeSigning } else { Purpose::Timestamping };
+        verify_given_for_any_key(purpose, &text, now)
+            .with_context(|| format!("cannot use [{role}] chain"))
+            .with_context(|| format!("cannot use {}", file.display()))?;
+    }
+    Ok(())
+}
+
 /// Reads the certificates that another authority has issued for the first keys of roles.
-fn given_chains(configuration: &Configuration) -> anyhow::Result<BTreeMap<Role, Vec<u8>>> {
+fn given_chains(configuration: &Configuration, file: &Path) -> anyhow::Result<BTreeMap<Role, Vec<u8>>> {
     let files = [(Role::Ca, &configuration.ca.chain), (Role::Tsa, &configuration.tsa.chain)];
-    let files = files.into_iter().filter_map(|(role, file)| Some((role, file.as_ref()?)));
-    let read = files.map(|(role, file)| {
-        let text = fs::read(file).with_context(|| format!("[{role}] chain: cannot read {}", file.display()))?;
+    let files = files.into_iter().filter_map(|(role, chain)| Some((role, chain.as_ref()?)));
+    let read = files.map(|(role, chain)| {
+        let text = fs::read(chain).with_context(|| format!("[{role}] chain: cannot read {}", chain.display()))?;
         Ok((role, text))
     });
-    read.collect()
+    read.collect::<anyhow::Result<_>>().with_context(|| format!("cannot use {}", file.display()))
 }
 
 /// Checks the given certificates before the data directory has them and their keys: which keys it has cannot change.

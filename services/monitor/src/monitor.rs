@@ -1,5 +1,6 @@
 //! A monitor: follows several logs at once.
 
+use crate::alarm::AlarmKind;
 use crate::client::HttpClient;
 use crate::follower::{Extent, Follower, Following, Gossip};
 use crate::gossip::Peer;
@@ -70,6 +71,8 @@ pub struct Monitor {
     clock: Arc<dyn Clock>,
     followers: Vec<Follower>,
     names: Vec<String>,
+    /// Logs that are not followed, because what is kept under their names is about others, and why.
+    refused: Vec<(String, String)>,
     /// Held as long as the monitor runs.
     lock: File,
 }
@@ -83,10 +86,11 @@ impl Monitor {
         let evidence = evidence(&settings.directory);
         fs::create_dir_all(&evidence).map_err(|source| StateError::File { path: evidence, source })?;
         let lock = lock(&settings.directory)?;
-        Ok(Self { settings, clock, followers: Vec::new(), names: Vec::new(), lock })
+        Ok(Self { settings, clock, followers: Vec::new(), names: Vec::new(), refused: Vec::new(), lock })
     }
 
-    /// Follows a log from now on.
+    /// Follows a log from now on. One whose state is about another log, as after a rotation, is not followed and not known; its
+    /// state stays as it is, and the other logs are followed.
     ///
     /// # Errors
     /// Its name or its state cannot be used.
@@ -103,7 +107,11 @@ impl Monitor {
         };
         let gossip = Gossip { peers: self.settings.peers.clone().into(), client: self.settings.client.clone() };
         let watches = Arc::clone(&self.settings.watches);
-        self.followers.push(Follower::open((&name, source, following), watches, gossip, places, path)?);
+        match Follower::open((&name, source, following), watches, gossip, places, path) {
+            Ok(follower) => self.followers.push(follower),
+            Err(error @ StateError::OtherLog { .. }) => self.refused.push((name.clone(), error.to_string())),
+            Err(error) => return Err(error.into()),
+        }
         self.names.push(name);
         Ok(())
     }
@@ -120,7 +128,7 @@ impl Monitor {
     /// A state cannot be written, and there is no alarm. With an alarm, that is among what is not known. What is not written is done
     /// again by the next monitor in this directory.
     pub async fn once(self) -> Result<Round, StateError> {
-        let Self { followers, clock, lock, .. } = self;
+        let Self { followers, clock, lock, refused, .. } = self;
         let (now, mut running) = (clock.now(), JoinSet::new());
         for mut follower in followers {
             running.spawn(async move { follower.round(now, Extent::Whole).await });
@@ -138,6 +146,7 @@ impl Monitor {
             }
         }
         drop(lock);
+        all.unknown.extend(refused.into_iter().map(|(log, reason)| format!("{log} is not followed: {reason}")));
         if let Some(error) = failed {
             if all.alarms == 0 && !all.is_accused {
                 return Err(error);
@@ -151,7 +160,13 @@ impl Monitor {
 
     /// Follows every log, each `period` again, for as long as it is polled. It may be dropped at any moment.
     pub async fn run(self, period: Duration) {
-        let Self { followers, clock, lock, .. } = self;
+        let Self { settings, followers, clock, lock, refused, .. } = self;
+        for (log, reason) in refused {
+            tracing::error!(log, reason, "a log is not followed");
+            settings.statuses.update(&log, |status| {
+                status.lasting.insert(AlarmKind::Unreachable, format!("it is not followed: {reason}"));
+            });
+        }
         let mut running = JoinSet::new();
         for follower in followers {
             running.spawn(keep_following(follower, Arc::clone(&clock), period));

@@ -44,7 +44,8 @@ pub enum StateError {
     },
     /// It is about a log with another key or origin.
     #[error(
-        "{path} is about another log ({rejection}): give a log with another key or origin another name, or move the file away"
+        "{path} is about another log ({rejection}): each key and origin needs a name of its own. After a rotation, keep this [[log]] with \
+         its old key, and add a [[log]] with a new name for the successor"
     )]
     OtherLog {
         /// The file.

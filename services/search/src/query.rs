@@ -114,6 +114,11 @@ impl Query {
         }
         query.logs = parameters.all("log")?;
         (query.from, query.until) = (parameters.beginning("from")?, parameters.end("to")?);
+        if let (Some(from), Some(until)) = (query.from, query.until)
+            && until <= from
+        {
+            return Err(Unusable::new("to", "it is not after from, so no time is in the period; write a later one"));
+        }
         let first = parameters.number("first-index", 0, MAX_INDEX)?.unwrap_or(0);
         let end = parameters.number("end-index", 0, MAX_INDEX)?.unwrap_or(u64::MAX);
         query.indices = first..end.max(first);
@@ -207,6 +212,8 @@ mod tests {
             ("id=12", "id"),
             ("order=up", "order"),
             ("from=yesterday", "from"),
+            ("from=2026-11-30&to=2026-11-29", "to"),
+            ("from=2026-11-30T10:00:00Z&to=2026-11-30T10:00:00Z", "to"),
             ("first-index=-1", "first-index"),
             ("colour=blue", "colour"),
             ("identity_prefix=a", "identity_prefix"),
@@ -216,6 +223,13 @@ mod tests {
         }
         let many = "ref=1&".repeat(MAX_VALUES + 1);
         assert_eq!(read(&many).unwrap_err().parameter, "ref");
+    }
+
+    #[test]
+    fn a_period_may_be_a_day_or_less() {
+        for query in ["from=2026-11-30&to=2026-11-30", "from=2026-11-30T10:00:00Z&to=2026-11-30T10:00:01Z"] {
+            assert!(read(query).is_ok(), "{query}");
+        }
     }
 
     #[test]

@@ -39,6 +39,19 @@ async fn only_the_key_of_the_log_is_believed() {
 }
 
 #[tokio::test]
+async fn a_tree_head_that_names_no_key_is_not_said_to_be_forged() {
+    let log = Arc::new(Certificates::new(4));
+    let served = Arc::clone(&log);
+    let server = Server::start(move |asked| served.answer(asked)).await;
+    let successor = Tree::named("entry", 4).key();
+    let error = server.log(Protocol::Rfc6962, "/api", &successor).head().await.unwrap_err();
+    assert!(matches!(error, ReadError::OtherKey { .. }), "{error}");
+    assert!(error.to_string().contains("may have a successor"), "{error}");
+    let error = server.log(Protocol::StaticCt, "/tiles", &successor).head().await.unwrap_err();
+    assert!(matches!(error, ReadError::Rejected { rejection: Rejection::NoteUnsigned, .. }), "{error}");
+}
+
+#[tokio::test]
 async fn entries_and_proofs_of_another_tree_do_not_verify() {
     let (tree, other) = (Arc::new(Tree::named("entry", 300)), Arc::new(Tree::named("changed", 300)));
     let (signed, served) = (Arc::clone(&tree), Arc::clone(&other));
@@ -274,7 +287,16 @@ async fn what_is_missing_is_told_with_the_protocol() {
     }
     let server = Server::start(|_| answer(401, &[], "")).await;
     let error = server.log(Protocol::RekorV2, "/log", &tree.key()).entries(0, 5).await.unwrap_err();
-    assert!(error.needs_token(), "{error}");
+    assert!(error.needs_token() && error.to_string().ends_with("401"), "{error}");
+    for (body, reason) in [
+        ("{\"code\":401,\"message\":\"the token\\nhas expired\"}", ": the token\\nhas expired"),
+        ("Unauthorized\nthe token has expired\n", ": the token has expired"),
+        ("<html>\nlogin\n</html>", "401"),
+    ] {
+        let server = Server::start(move |_| answer(401, &[], body)).await;
+        let error = server.log(Protocol::RekorV2, "/log", &tree.key()).head().await.unwrap_err().to_string();
+        assert!(error.ends_with(reason), "{error}");
+    }
     let identity = |url: &str| LogIdentity {
         protocol: Protocol::RekorV2,
         url: url.parse().unwrap(),

@@ -2,13 +2,15 @@
 
 use crate::{
     configuration::{Configuration, TilesTable},
+    instance::EventSettings,
     issuers::{ConfiguredIssuers, open_to_all},
     output,
     role::Role,
-    serve::{Prepared, missing_tls},
+    serve::{Prepared, check_chains, missing_tls},
 };
 use anyhow::Context as _;
 use chancery_ca::{IssuerName, IssuerSettings, KeySource, config};
+use chancery_daemon::clock::{Clock as _, SystemClock};
 use clap::{Args, Subcommand};
 use std::{
     fmt::Write as _,
@@ -63,11 +65,13 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Verb::Check { file } if is_server(&file)? => {
             let configuration = Configuration::load(&file)?;
             let prepared = Prepared::of(&configuration, &file, &Role::ALL.into())?;
+            check_chains(&configuration, &file, SystemClock.now())?;
             let (signers, readers) = (prepared.authority.issuers.all(), prepared.access.readers.as_ref());
             let readers = readers.map(ConfiguredIssuers::all).unwrap_or_default();
             open.extend(signers.iter().filter_map(|issuer| warning(issuer, "gets a certificate")));
             open.extend(readers.iter().filter_map(|issuer| warning(issuer, "may read entries")));
             open.extend(configuration.log.tiles.iter().filter(|_| !readers.is_empty()).map(unprotected));
+            open.extend(prepared.events.as_ref().and_then(untold));
             let mut text = server_summary(&configuration, &prepared)?;
             text.extend(signers.iter().map(summary));
             if !readers.is_empty() {
@@ -124,6 +128,12 @@ fn unprotected(tiles: &TilesTable) -> String {
         "warning: [log] tiles copies entries to {}, which [log.read] does not protect; let only readers read it\n",
         tiles.url
     )
+}
+
+/// A receiver of events whose token cannot be read: `chancery serve` starts, and tells it of entries once the file is there.
+fn untold(events: &EventSettings) -> Option<String> {
+    let fault = events.receiver.token_fault()?;
+    Some(format!("warning: [events] token_file: {fault}; the receiver is told of nothing before it can be read\n"))
 }
 
 /// A setting that is probably a mistake. `may` is what the users of the service do.

@@ -5,11 +5,13 @@
 
 use super::reference;
 use crate::output;
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
+/// Not a verb that prints JSON.
+const WRONG_USAGE: u8 = 2;
 /// `verbs` has the name of each verb's document, `$defs` the documents and what they have in common.
 const DOCUMENTS: &str = include_str!("schema/documents.json");
 /// The verb that prints the answers of a server.
@@ -39,9 +41,14 @@ pub(super) struct Arguments {
 pub(super) fn run(Arguments { verb, list }: &Arguments) -> anyhow::Result<ExitCode> {
     if *list {
         output::print(&format!("{}\n", verbs()?.join("\n")))?;
-    } else {
-        output::print_json(&schema(&verb.join(" "))?)?;
+        return Ok(ExitCode::SUCCESS);
     }
+    let (verb, known) = (verb.join(" "), verbs()?);
+    if !known.contains(&verb) {
+        let error = anyhow!("`chancery {verb}` prints no JSON; these verbs do: {}", known.join(", "));
+        return Ok(output::failed(&error, WRONG_USAGE));
+    }
+    output::print_json(&schema(&verb)?)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -70,9 +77,7 @@ fn schema(verb: &str) -> anyhow::Result<Value> {
         return Ok(complete(document, &server));
     }
     let documents = documents()?;
-    let Some(name) = documents["verbs"][verb].as_str() else {
-        bail!("`chancery {verb}` prints no JSON; these verbs do: {}", verbs()?.join(", "));
-    };
+    let name = documents["verbs"][verb].as_str().with_context(|| format!("`chancery {verb}` prints no JSON"))?;
     let document = json!({ "$schema": DIALECT, "title": title, "$ref": format!("#/$defs/{name}") });
     Ok(complete(document, &documents))
 }
@@ -138,7 +143,7 @@ mod tests {
                 assert!(schema.pointer(reference.trim_start_matches('#')).is_some(), "{verb}: {reference}");
             }
         }
-        assert!(schema("serve").unwrap_err().to_string().contains("prints no JSON; these verbs do: artifact, "));
+        assert!(schema("serve").unwrap_err().to_string().contains("prints no JSON"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::{
 };
 use url::Url;
 
-/// What to do where a server answers that a token is missing, or is not one of a reader.
+/// What to do where a server answers that a token is missing.
 pub(super) const ADVICE: &str = "entries are for readers there; give a file with a token of one with --token-file";
 
 /// A file with a token. It is read for every request: tokens are short-lived, and what makes them replaces the file.

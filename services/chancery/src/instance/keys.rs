@@ -59,11 +59,24 @@ pub(crate) fn keys(directory: &Path) -> anyhow::Result<Vec<KeyRecord>> {
     if files.key_file("tsa-chain.pem").exists() {
         keys.extend(rotated(&files, Role::Tsa)?);
     }
-    // Those of the TUF repository, old ones included that no root names any more.
+    keys.extend(repository_keys(directory)?);
+    Ok(keys)
+}
+
+/// The keys of the TUF repository in files, old ones included: a key that the newest root does not name signs nothing any more.
+fn repository_keys(directory: &Path) -> anyhow::Result<Vec<KeyRecord>> {
+    let repository = tuf::Repository::read(&tuf::Directory::new(directory.join("tuf")));
+    let repository = repository.context("which TUF keys sign cannot be told")?;
+    let mut keys = Vec::new();
     for role in tuf::Role::ALL {
-        for path in key_files(directory, role) {
-            let (public_key, place) = (Signer::open(&path)?.public_key().clone(), path.display().to_string());
-            keys.push(unrotated(&format!("tuf-{role}"), public_key, place));
+        // Nothing has been signed yet where there is no repository, and the first key of each role will sign.
+        let named = repository.as_ref().map(|repository| &repository.root().role(role).keys);
+        for (path, generation) in key_files(directory, role).into_iter().zip(1..) {
+            let public_key = Signer::open(&path)?.public_key().clone();
+            let signing = named.is_none_or(|named| named.values().any(|key| *key == public_key));
+            let key = unrotated(&format!("tuf-{role}"), public_key, path.display().to_string());
+            let state = if signing { State::Active } else { State::Retired };
+            keys.push(KeyRecord { generation, state, signing, ..key });
         }
     }
     Ok(keys)

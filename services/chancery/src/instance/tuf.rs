@@ -122,19 +122,22 @@ impl KeySource for Keys {
     }
 }
 
-/// The key files of a role, in order.
+/// The key files of a role, the first one first.
 pub(crate) fn key_files(data: &Path, role: Role) -> Vec<PathBuf> {
     let first = format!("tuf-{role}.pem");
     let later = format!("tuf-{role}-");
-    let is_key = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let number = name.strip_prefix(&later).and_then(|rest| rest.strip_suffix(".pem"));
-        name == first || number.is_some_and(|number| number.parse::<u64>().is_ok())
+    let number = |path: &Path| {
+        let name = path.file_name().and_then(|name| name.to_str())?;
+        if name == first {
+            return Some(0);
+        }
+        name.strip_prefix(&later)?.strip_suffix(".pem")?.parse::<u64>().ok()
     };
     let entries = fs::read_dir(data.join("keys")).into_iter().flatten();
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_key).collect();
+    let numbered = |path: PathBuf| Some((number(&path)?, path));
+    let mut paths: Vec<(u64, PathBuf)> = entries.filter_map(|entry| numbered(entry.ok()?.path())).collect();
     paths.sort();
-    paths
+    paths.into_iter().map(|(_, path)| path).collect()
 }
 
 /// Remembers where a role's key is, before a root names it.
@@ -318,15 +321,21 @@ mod tests {
     fn the_keys_of_a_role_are_found_by_name() {
         let data = tempfile::tempdir().unwrap();
         fs::create_dir(data.path().join("keys")).unwrap();
-        for name in
-            ["tuf-root.pem", "tuf-root-3.pem", "tuf-root-x.pem", "tuf-root.pem.bak", "tuf-targets.pem", "ca.pem"]
-        {
+        for name in [
+            "tuf-root.pem",
+            "tuf-root-10.pem",
+            "tuf-root-3.pem",
+            "tuf-root-x.pem",
+            "tuf-root.pem.bak",
+            "tuf-targets.pem",
+            "ca.pem",
+        ] {
             fs::write(data.path().join("keys").join(name), "").unwrap();
         }
         let names: Vec<_> = key_files(data.path(), Role::Root)
             .iter()
             .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
             .collect();
-        assert_eq!(names, ["tuf-root-3.pem", "tuf-root.pem"]);
+        assert_eq!(names, ["tuf-root.pem", "tuf-root-3.pem", "tuf-root-10.pem"]);
     }
 }

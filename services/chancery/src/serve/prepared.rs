@@ -30,7 +30,7 @@ pub(crate) struct Prepared {
     pub(crate) access: AccessSettings,
     pub(crate) addresses: Addresses,
     pub(crate) authority: AuthoritySettings,
-    pub(super) events: Option<EventSettings>,
+    pub(crate) events: Option<EventSettings>,
     pub(super) monitor: Option<Arc<MonitorConfiguration>>,
     pub(super) oidc_issuer: Option<BaseUrl>,
     pub(super) operations: OperationsArguments,

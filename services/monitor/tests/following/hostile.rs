@@ -166,7 +166,6 @@ async fn a_state_that_is_not_the_logs_is_refused() {
             .add(FollowedLog { name: LOG.to_owned(), source, following: world.following })
             .map_err(|error| error.to_string())
     };
-    assert!(open(&FakeLog::with_leaves(9)).unwrap_err().contains("another log"));
     for (from, to) in [("\"followed\":9", "\"followed\":8"), ("\"version\":1", "\"version\":2"), ("{", "")] {
         assert!(state.contains(from), "{state}");
         fs::write(world.state_file(), state.replacen(from, to, 1)).unwrap();
@@ -174,6 +173,27 @@ async fn a_state_that_is_not_the_logs_is_refused() {
     }
     fs::write(world.state_file(), &state).unwrap();
     open(&log).unwrap();
+}
+
+#[tokio::test]
+async fn a_log_with_another_key_is_not_known_and_the_others_are_followed() {
+    let (world, log, successor) = (World::without_watches(), FakeLog::with_leaves(9), FakeLog::with_leaves(9));
+    world.once(&log).await;
+    let state = fs::read_to_string(world.state_file()).unwrap();
+    let mut monitor = world.monitor();
+    for (name, log) in [(LOG, &successor), ("beside", &successor)] {
+        let source: Arc<dyn Source> = Arc::new(log.clone());
+        monitor.add(FollowedLog { name: name.to_owned(), source, following: world.following }).unwrap();
+    }
+    let statuses = monitor.statuses();
+    let round = monitor.once().await.unwrap();
+    assert!(round.alarms == 0 && round.unknown.len() == 1, "{round:?}");
+    for part in [LOG, "another log", "keep this [[log]] with its old key", "a new name for the successor"] {
+        assert!(round.unknown[0].contains(part), "{part}: {round:?}");
+    }
+    assert_eq!(statuses.all()["beside"].followed, 9);
+    assert_eq!(fs::read_to_string(world.state_file()).unwrap(), state, "the history with the old key is kept");
+    assert!(world.once(&log).await.unknown.is_empty());
 }
 
 #[tokio::test]

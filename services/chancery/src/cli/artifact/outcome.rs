@@ -199,7 +199,12 @@ impl Outcome {
             Some(Verdict::Timestamped) => {
                 (Status::Nobody, Some("only timestamps of it are logged, which do not say who signed it"))
             }
-            None => (Status::Nobody, Some("the server shows no entry about it")),
+            None => {
+                let reason = "the server shows no entry about it; that of an image's signature, and of an attestation whose statement \
+                              the log does not keep, is under the digest of what was signed: verify it with chancery verify image or \
+                              verify attestation, or search for that digest with chancery search --digest";
+                (Status::Nobody, Some(reason))
+            }
         };
         (self.status, self.reason) = (status, reason.map(str::to_owned));
         self

@@ -132,7 +132,8 @@ impl Files for Server {
         Box::pin(async move {
             let urls: Vec<String> = paths.iter().map(|path| format!("{}/{path}", self.prefix)).collect();
             let unreadable = |error: ReadError| {
-                let reason = if error.needs_token() { format!("{error}: {ADVICE}") } else { error.to_string() };
+                let lacks_token = error.needs_token() && !self.fetcher.has_token();
+                let reason = if lacks_token { format!("{error}; {ADVICE}") } else { error.to_string() };
                 FileError { path: self.prefix.clone(), reason }
             };
             self.fetcher.get_all(&urls).await.map_err(unreadable)

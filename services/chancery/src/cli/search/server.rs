@@ -161,7 +161,7 @@ impl Server {
                 let told = told.unwrap_or_else(|| format!("it answers {status}"));
                 // Foreign text stays on its line.
                 let mut told: String = told.chars().flat_map(char::escape_debug).collect();
-                if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+                if self.token.is_none() && matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
                     told = format!("{told}; {ADVICE}");
                 }
                 let is_refused = status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS;

@@ -5,7 +5,7 @@ use super::{
     decision::{Collected, Context},
     evidence::EvidenceArguments,
     expectation::{Expectation, SignerArguments, Wanted},
-    files::{self, BundleFileError, Bundles, OwnedArtifact, artifact, read_bundles},
+    files::{self, BundleFileError, Bundles, OwnedArtifact, artifact, read_bundles, readable},
     outcome::{self, Genuine, Outcome, PassedOver, Show, Status},
     trust::TrustArguments,
     work,
@@ -22,7 +22,7 @@ use chancery_verify::{
 };
 use clap::Args;
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -137,6 +137,10 @@ pub(super) fn interrupted(subject: &str) -> Outcome {
 pub(super) fn one_file(context: &Context, file: &Path, bundle: Option<&Path>, legacy: bool) -> Outcome {
     let shown = file.display().to_string();
     let Some(path) = bundle.map(Path::to_owned).or_else(|| files::beside(file)) else {
+        // A file that is not there, or cannot be read, is not one that nobody has signed.
+        if let Err(error) = readable(file) {
+            return unreadable(shown, &error);
+        }
         let names = files::BESIDE.map(|suffix| format!("{shown}{suffix}")).join(", ");
         let reason = format!("there is no bundle beside it (looked for {names}): give --bundle FILE");
         return Outcome::failed(shown, Status::Refused, Code::BundleNone.code(), reason);
@@ -158,16 +162,13 @@ pub(super) fn with_bundles(context: &Context, file: &Path, bundles: Bundles) -> 
     let shown = file.display().to_string();
     let artifact: OwnedArtifact = match artifact(file) {
         Ok(artifact) => artifact,
-        Err(error) => {
-            return Outcome::failed(
-                shown,
-                Status::Undecided,
-                ErrorKind::Unreadable.code(),
-                format!("cannot be read: {error}"),
-            );
-        }
+        Err(error) => return unreadable(shown, &error),
     };
     collect(context, &artifact, bundles).decide(context, shown)
+}
+
+fn unreadable(shown: String, error: &io::Error) -> Outcome {
+    Outcome::failed(shown, Status::Undecided, ErrorKind::Unreadable.code(), format!("cannot be read: {error}"))
 }
 
 /// Verifies bundles about one artifact.

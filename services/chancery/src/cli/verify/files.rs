@@ -44,7 +44,7 @@ pub(in crate::cli) fn artifact(name: &Path) -> io::Result<OwnedArtifact> {
     {
         return Ok(OwnedArtifact::Digests(digests));
     }
-    let mut file = File::open(name)?;
+    let mut file = open(name)?;
     let length = file.metadata()?.len();
     if length <= MAX_WHOLE {
         let mut bytes = Vec::new();
@@ -60,6 +60,31 @@ pub(in crate::cli) fn artifact(name: &Path) -> io::Result<OwnedArtifact> {
         return hash(file, hasher);
     }
     hash(file, Hasher::all())
+}
+
+/// Whether the artifact `name` could be read: its file, or a digest where there is no such file.
+pub(super) fn readable(name: &Path) -> io::Result<()> {
+    if !name.exists() && name.to_str().and_then(digest).is_some() {
+        return Ok(());
+    }
+    open(name).map(drop)
+}
+
+/// Opens a file. One that is not there may have been meant as a digest.
+fn open(name: &Path) -> io::Result<File> {
+    File::open(name).map_err(|error| {
+        let text = name.to_str().unwrap_or_default();
+        match text.split_once(':').and_then(|(algorithm, _)| HashAlgorithm::from_name(algorithm)) {
+            Some(algorithm) if error.kind() == io::ErrorKind::NotFound => {
+                let (name, digits) = (algorithm.name(), algorithm.size_bytes() * 2);
+                let reason = format!(
+                    "it is not a digest, which is {name}: and {digits} hexadecimal digits, and no file has this name"
+                );
+                io::Error::new(io::ErrorKind::NotFound, reason)
+            }
+            _ => error,
+        }
+    })
 }
 
 fn hash(mut file: File, mut hasher: Hasher) -> io::Result<OwnedArtifact> {

@@ -51,6 +51,11 @@ impl Webhook {
         Ok(Self { client: client.build().context("TLS cannot be set up")?, url, token })
     }
 
+    /// Why the token cannot be read now. It may be there later.
+    pub(crate) fn token_fault(&self) -> Option<String> {
+        self.token().err().map(|undelivered| undelivered.reason)
+    }
+
     /// The token, which may have been replaced since the last request.
     fn token(&self) -> Result<Option<String>, Undelivered> {
         let Some(file) = &self.token else { return Ok(None) };
@@ -126,6 +131,7 @@ mod tests {
         assert!(format!("{unusable:#}").contains("ca.pem"), "{unusable:#}");
         let webhook = Webhook::new(&url, Some(token.clone()), None).unwrap();
         assert!(webhook.token().unwrap_err().reason.contains("token"));
+        assert!(webhook.token_fault().unwrap().contains("cannot be read"));
         for secret in ["first\n", "second"] {
             fs::write(&token, secret).unwrap();
             assert_eq!(webhook.token().unwrap().as_deref(), Some(secret.trim()));

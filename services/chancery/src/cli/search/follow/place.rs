@@ -4,7 +4,7 @@
 //! and each trusted key is tried on it. The key decides.
 
 use super::{evidence::Evidence, failure::Failure};
-use crate::output;
+use crate::{cli::token_file::ADVICE, output};
 use anyhow::{Context as _, anyhow, bail};
 use chancery_log_client::{Fetcher, LogIdentity, Protocol, ReadError, RemoteLog, Shard};
 use chancery_verify::{
@@ -113,7 +113,7 @@ pub(super) async fn find(wanted: &Wanted<'_>, keys: &[TrustedKey], fetcher: &Fet
         }
     }
     let mut found = found.into_iter();
-    let Some(log) = found.next() else { return Err(not_found(wanted.url, &reasons)) };
+    let Some(log) = found.next() else { return Err(not_found(wanted.url, &reasons, fetcher.has_token())) };
     let protocol = log.identity().protocol;
     if let Some(other) = found.next() {
         let other = other.identity().protocol;
@@ -158,10 +158,15 @@ fn places(protocol: Protocol, url: &Url) -> Vec<Url> {
     below.into_iter().chain([url.clone()]).collect()
 }
 
-fn not_found(url: &Url, reasons: &[ReadError]) -> Failure {
-    let told: Vec<String> = reasons.iter().map(|reason| format!("\n  {reason}")).collect();
+fn not_found(url: &Url, reasons: &[ReadError], has_token: bool) -> Failure {
+    // The server would say the same for every key and protocol.
+    if let Some(refused) = reasons.iter().find(|reason| reason.needs_token()) {
+        return Failure::Unusable(if has_token { anyhow!("{refused}") } else { anyhow!("{refused}; {ADVICE}") });
+    }
+    let mut told: Vec<String> = reasons.iter().map(|reason| format!("\n  {reason}")).collect();
+    told.dedup();
     let told = told.concat();
-    if reasons.iter().any(|reason| matches!(reason, ReadError::Rejected { .. })) {
+    if reasons.iter().any(|reason| matches!(reason, ReadError::Rejected { .. } | ReadError::OtherKey { .. })) {
         let reason = format!("no trusted key has signed the checkpoint of a log at {url}:{told}");
         return Failure::Untrue { reason, evidence: Evidence::default() };
     }
