@@ -15,6 +15,7 @@ use chancery_tests::{
 use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
+    fs,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -284,9 +285,11 @@ fn a_tree_without_a_trusted_key_is_named_and_left_out() {
     let stack = Stack::start();
     let key = Key::generate();
     write(&stack, &key, 5);
-    // Only the key of the first tree, in a file that does not change.
+    // Only the key of the first tree: the server's file has that of the newest.
+    let first = stack.data().with_file_name("first.pub");
+    fs::copy(stack.trust("rekor.pub"), &first).unwrap();
     let command = stack.chancery().args("search follow").arg(stack.url()).args("--database left-out.db --json");
-    let command = command.arg("--key").arg(stack.trust("rekor.pub"));
+    let command = command.arg("--key").arg(first);
     let mut following = command.args("--protocol rekor-v1 --listen 127.0.0.1:0 --interval 1").start();
     let url = url(&mut following);
     wait(&url, size(&stack, "/tlog/rekor/checkpoint"));
