@@ -104,8 +104,12 @@ fn a_case_about_a_digest_is_proven_without_a_server() {
     let (alice, artifact) = signed(&stack);
     let question = format!("--digest {}", digest(&artifact));
     let home = packed(&alice, &stack, "case.tar", &question);
-    pack(&alice, &stack.url(), "again.tar", &question).succeeds();
-    assert_eq!(alice.read("case.tar"), alice.read("again.tar"), "the same state gives the same bytes");
+    // Promises of Rekor v1 are signed anew.
+    let without_promises = format!("{question} --log rekor2");
+    for name in ["one.tar", "again.tar"] {
+        pack(&alice, &stack.url(), name, &without_promises).succeeds();
+    }
+    assert!(alice.read("one.tar") == alice.read("again.tar"), "the same state gives the same bytes");
     pack(&alice, &stack.url(), "case.tar", &question).fails_with(&["exists already"]);
     stack.terminate();
 

@@ -42,7 +42,7 @@ const WRONG_USAGE: u8 = 2;
 /// Asks a server as chancery search does, for entries that meet all filters. Packs them with everything that proves them:
 /// inclusion proofs to one checkpoint of each log, consistency proofs, cosignatures, certificates with their entries in the
 /// certificate log, and the trust files of the server. Verifies all of it with the trust root before it writes the file. The
-/// same state of the logs gives the same bytes.
+/// same state of the logs gives the same bytes, apart from promises of Rekor v1, which a server signs anew.
 ///
 /// A case does not prove that nothing is missing. That the server has shown every entry is its word, up to the sizes of the
 /// logs that the case names.
