@@ -229,6 +229,7 @@ fn every_wrong_chain_is_explained() {
     refused("root", &with("constrained"), "has name constraints (permitted email example.org)");
     refused("root", &with("unnamed"), "has no authority key identifier");
     refused("root", &with("leaf"), "is not a CA; have it issued with the basic constraint CA:TRUE");
+    refused("root", "-days 365 -copy_extensions copy -set_serial -5", "has a negative serial number");
     refused("root", "-days 365 -copy_extensions copy -sha1", "signed with an algorithm that clients do not verify");
 
     // For another key.

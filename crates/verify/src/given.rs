@@ -81,6 +81,10 @@ pub enum Flaw {
     NameConstraints(String),
     /// It has this critical extension, which clients do not know.
     Critical(ObjectIdentifier),
+    /// It has no subject, so no certificate can name it as its issuer.
+    NoSubject,
+    /// Its serial number is negative, which Go refuses to read.
+    NegativeSerial,
     /// It is not a CA.
     NotCa,
     /// It is a CA, and must not be.
@@ -170,6 +174,13 @@ impl fmt::Display for Flaw {
             ),
             Self::Critical(oid) => {
                 write!(f, "has the critical extension {oid}, which clients do not know; have it issued without, or not critical")
+            }
+            Self::NoSubject => f.write_str(
+                "has no subject, and certificates name their issuer by it; have it issued with the subject of the request (openssl ca \
+                 leaves out what its policy does not list)",
+            ),
+            Self::NegativeSerial => {
+                f.write_str("has a negative serial number, with which clients refuse the whole trust root; have it issued with another")
             }
             Self::NotCa => f.write_str("is not a CA; have it issued with the basic constraint CA:TRUE"),
             Self::IsCa => f.write_str("is a CA, and makes timestamps; have it issued with the basic constraint CA:FALSE"),
@@ -343,6 +354,12 @@ fn verify_form(certificate: &Certificate, now: Timestamp) -> Result<(), Flaw> {
     }
     if !certificate.is_valid_at(now) {
         return Err(Flaw::NotYet(certificate.not_before()));
+    }
+    if certificate.subject().is_empty() {
+        return Err(Flaw::NoSubject);
+    }
+    if certificate.tbs().serial_number().as_bytes().first().is_some_and(|first| *first >= 0x80) {
+        return Err(Flaw::NegativeSerial);
     }
     match certificate.public_key().kind() {
         KeyKind::Ed25519 => return Err(Flaw::Kind("Ed25519")),

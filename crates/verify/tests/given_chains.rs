@@ -9,8 +9,8 @@ use chancery_verify::certificate::Certificate;
 use chancery_verify::given::{ChainFault, Flaw, Purpose, verify_given, verify_given_for_any_key};
 use chancery_verify::{Rejection, Timestamp, pem};
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, NameConstraints, PKCS_ED25519, date_time_ymd,
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, ExtendedKeyUsagePurpose, GeneralSubtree,
+    IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, PKCS_ED25519, date_time_ymd,
 };
 
 /// The chain that should be accepted for a purpose: the key's own certificate, a company's intermediate, its root.
@@ -189,6 +189,15 @@ fn each_flaw_of_an_issuing_chain_has_its_sentence() {
         verdict(Purpose::CodeSigning, &ed25519, &text(&ed25519)),
         Err(ChainFault::Certificate("CN=Company Root".to_owned(), Flaw::Kind("Ed25519")))
     );
+}
+
+/// Go compares the names, and sees none here; what such a CA issues verifies nowhere.
+#[test]
+fn a_ca_without_a_name_is_refused() {
+    for purpose in [Purpose::CodeSigning, Purpose::Timestamping] {
+        let (_, flaw) = flaw(purpose, |chain| chain[0].distinguished_name = DistinguishedName::new());
+        assert_eq!(flaw, Flaw::NoSubject, "{purpose:?}");
+    }
 }
 
 /// sigstore-python 4.5 refuses such an issuing certificate, or `openssl verify -x509_strict`, as which earlier versions verify,
