@@ -1,4 +1,4 @@
-//! Where alarms go. An output either has all alarms of a delivery, or is asked again with the same ones.
+//! Where alarms go. An output takes the alarms of a delivery in order. From the first one that it does not have, it is asked again.
 
 use crate::alarm::Alarm;
 use std::io::{self, Write};
@@ -11,17 +11,31 @@ pub(crate) const MAX_ALARMS: usize = 100;
 /// What becomes of a delivery.
 pub type Delivering<'a> = Pin<Box<dyn Future<Output = Result<(), Undelivered>> + Send + 'a>>;
 
-/// Alarms that were not taken. They are delivered again in a later round.
+/// Why not all alarms of a delivery were taken. The others are delivered again in a later round.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Undelivered(pub String);
+#[error("{reason}")]
+pub struct Undelivered {
+    /// How many were taken, from the first one on.
+    pub taken: usize,
+    /// Why the next one was not taken.
+    pub reason: String,
+}
+
+impl Undelivered {
+    /// None was taken.
+    #[must_use]
+    pub const fn all(reason: String) -> Self {
+        Self { taken: 0, reason }
+    }
+}
 
 /// A place where alarms go.
 pub trait Output: Send + Sync {
     /// Its name, which remembers what it has. It MUST be the same after a restart, and MUST NOT contain a secret.
     fn name(&self) -> &str;
 
-    /// Delivers alarms. `Ok` MUST mean that all of them arrived. They may come again with the same ids.
+    /// Delivers alarms in order. `Ok` MUST mean that all of them arrived, and [`Undelivered::taken`] how many did otherwise. They
+    /// may come again with the same ids.
     fn deliver<'a>(&'a self, alarms: &'a [Alarm]) -> Delivering<'a>;
 }
 
@@ -69,7 +83,7 @@ impl<W: Write + Send> Output for Lines<W> {
     }
 
     fn deliver<'a>(&'a self, alarms: &'a [Alarm]) -> Delivering<'a> {
-        Box::pin(async move { self.write(alarms).map_err(|error| Undelivered(format!("{}: {error}", self.name))) })
+        Box::pin(async move { self.write(alarms).map_err(|error| Undelivered::all(format!("{}: {error}", self.name))) })
     }
 }
 

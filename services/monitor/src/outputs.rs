@@ -29,8 +29,8 @@ impl Outputs {
         state.pending.retain(|pending| !pending.left.is_empty());
     }
 
-    /// Delivers to each output what it does not have. Returns how many deliveries succeeded, and what failed. The caller MUST write
-    /// the state if there was one.
+    /// Delivers to each output what it does not have. Returns of how many deliveries an alarm was taken, and what failed. The caller
+    /// MUST write the state if there was one.
     pub(crate) async fn deliver(&self, state: &mut State) -> (usize, Vec<Undelivered>) {
         let (mut deliveries, mut failures) = (0, Vec::new());
         for output in &self.0 {
@@ -57,12 +57,14 @@ async fn deliver_to(output: &dyn Output, pending: &mut [Pending]) -> (usize, Opt
             return (deliveries, None);
         }
         let alarms: Vec<Alarm> = batch.iter().map(|pending| pending.alarm.clone()).collect();
-        if let Err(failure) = output.deliver(&alarms).await {
-            return (deliveries, Some(failure));
-        }
-        deliveries += 1;
-        for pending in &mut batch {
+        let failure = output.deliver(&alarms).await.err();
+        let taken = failure.as_ref().map_or(alarms.len(), |failure| failure.taken);
+        for pending in batch.iter_mut().take(taken) {
             pending.left.retain(|left| left != name);
+        }
+        deliveries += usize::from(taken > 0);
+        if failure.is_some() {
+            return (deliveries, failure);
         }
     }
 }
@@ -87,7 +89,7 @@ mod tests {
             Box::pin(async move {
                 let mut state = self.1.lock().unwrap();
                 if state.0 == 0 {
-                    return Err(Undelivered("full".to_owned()));
+                    return Err(Undelivered::all("full".to_owned()));
                 }
                 state.0 -= 1;
                 state.1.extend(alarms.iter().map(|alarm| alarm.message.clone()));

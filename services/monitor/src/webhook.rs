@@ -6,8 +6,9 @@
 //! | `CloudEvents` | one for each alarm, in structured mode | `CloudEvents` 1.0, HTTP protocol binding |
 //! | `Alertmanager` | one with all alarms, to `/api/v2/alerts` below the URL | Prometheus Alertmanager, API v2 |
 //!
-//! A request that fails is made again a few times; then the alarms wait for the next round. So an alarm arrives at least once, and
-//! its id says whether it was there before. Alertmanager drops what it knows by itself, because the id is a label.
+//! A request that fails is made again a few times; then its alarms, and those after them, wait for the next round. Those of earlier
+//! requests are not sent again. So an alarm arrives at least once, and its id says whether it was there before. Alertmanager drops
+//! what it knows by itself, because the id is a label.
 
 use crate::alarm::Alarm;
 use crate::client::{HttpClient, Posted};
@@ -58,6 +59,8 @@ pub struct Webhook {
 
 /// A request.
 struct Message {
+    /// How many alarms it has.
+    alarms: usize,
     content_type: &'static str,
     body: Value,
 }
@@ -85,7 +88,7 @@ impl Webhook {
 
     fn token(&self) -> Result<Option<String>, Undelivered> {
         let Some(path) = &self.token_file else { return Ok(None) };
-        let unreadable = |error: &str| Undelivered(format!("{}: {}: {error}", self.name, path.display()));
+        let unreadable = |error: &str| Undelivered::all(format!("{}: {}: {error}", self.name, path.display()));
         let size = fs::metadata(path).map_err(|error| unreadable(&error.to_string()))?.len();
         if size > MAX_TOKEN_BYTES {
             return Err(unreadable("it is too large for a token"));
@@ -114,7 +117,7 @@ impl Webhook {
     }
 
     fn undelivered(&self, told: &str) -> Undelivered {
-        Undelivered(format!("{} has not taken alarms: {told}; they wait", self.name))
+        Undelivered::all(format!("{} has not taken alarms: {told}; they wait", self.name))
     }
 }
 
@@ -126,8 +129,11 @@ impl Output for Webhook {
     fn deliver<'a>(&'a self, alarms: &'a [Alarm]) -> Delivering<'a> {
         Box::pin(async move {
             let token = self.token()?;
+            let mut taken = 0;
             for message in messages(self.format, alarms) {
-                self.send(&message, token.as_deref()).await?;
+                let sent = self.send(&message, token.as_deref()).await;
+                sent.map_err(|failure| Undelivered { taken, ..failure })?;
+                taken += message.alarms;
             }
             Ok(())
         })
@@ -135,13 +141,13 @@ impl Output for Webhook {
 }
 
 fn messages(format: WebhookFormat, alarms: &[Alarm]) -> Vec<Message> {
-    let whole = |body| vec![Message { content_type: "application/json", body }];
+    let whole = |body| vec![Message { alarms: alarms.len(), content_type: "application/json", body }];
     match format {
         WebhookFormat::Json => whole(json!({ "version": 1, "alarms": alarms })),
         WebhookFormat::Alertmanager => whole(alarms.iter().map(alert).collect()),
         WebhookFormat::CloudEvents => {
-            let message =
-                |alarm| Message { content_type: "application/cloudevents+json; charset=UTF-8", body: event(alarm) };
+            let content_type = "application/cloudevents+json; charset=UTF-8";
+            let message = |alarm| Message { alarms: 1, content_type, body: event(alarm) };
             alarms.iter().map(message).collect()
         }
     }

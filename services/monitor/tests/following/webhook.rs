@@ -1,9 +1,11 @@
 //! Webhooks: the three forms of a request, and servers that fail, hang and refuse.
 
+use crate::log::FakeLog;
+use crate::world::World;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
-use chancery_monitor::{Alarm, HttpClient, Output as _, Webhook, WebhookFormat};
+use chancery_monitor::{Alarm, Authorities, HttpClient, Output as _, Webhook, WebhookFormat};
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -18,16 +20,18 @@ struct Came {
     body: Value,
 }
 
-/// A server that answers with these statuses, one after the other, and then with 204.
+/// A server that answers with these statuses, one after the other, and then with 204. It may refuse one event.
 #[derive(Clone, Default)]
 struct Server {
     statuses: Arc<Mutex<Vec<u16>>>,
+    /// The subject of the event that it answers with 400.
+    refused: Arc<Mutex<Option<&'static str>>>,
     came: Arc<Mutex<Vec<Came>>>,
 }
 
 impl Server {
     async fn start(statuses: &[u16]) -> (Self, String) {
-        let server = Self { statuses: Arc::new(Mutex::new(statuses.to_vec())), came: Arc::default() };
+        let server = Self { statuses: Arc::new(Mutex::new(statuses.to_vec())), ..Self::default() };
         let routes = Router::new().fallback(take).with_state(server.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -38,16 +42,26 @@ impl Server {
     fn came(&self) -> Vec<Came> {
         std::mem::take(&mut *self.came.lock().unwrap())
     }
+
+    /// The subjects of the events that came.
+    fn subjects(&self) -> Vec<String> {
+        self.came().iter().map(|came| came.body["subject"].as_str().unwrap().to_owned()).collect()
+    }
 }
 
 async fn take(State(server): State<Server>, uri: Uri, headers: HeaderMap, body: String) -> StatusCode {
     let header = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+    let body: Value = serde_json::from_str(&body).unwrap();
+    let is_refused = server.refused.lock().unwrap().is_some_and(|subject| body["subject"] == subject);
     server.came.lock().unwrap().push(Came {
         path: uri.to_string(),
         content_type: header("content-type").unwrap(),
         authorization: header("authorization"),
-        body: serde_json::from_str(&body).unwrap(),
+        body,
     });
+    if is_refused {
+        return StatusCode::BAD_REQUEST;
+    }
     let mut statuses = server.statuses.lock().unwrap();
     let status = if statuses.is_empty() { 204 } else { statuses.remove(0) };
     StatusCode::from_u16(status).unwrap()
@@ -120,6 +134,42 @@ async fn a_server_that_fails_is_asked_again_and_one_that_refuses_is_not() {
             let told = undelivered.to_string();
             assert!(told.contains("webhook pager") && told.contains(&statuses[0].to_string()), "{told}");
         }
+    }
+}
+
+#[tokio::test]
+async fn an_alarm_that_was_taken_is_not_sent_again_because_a_later_one_is_refused() {
+    let (server, url) = Server::start(&[]).await;
+    *server.refused.lock().unwrap() = Some("10");
+    let mut world = World::new("[[watch]]\nname = \"all\"\nunreadable = true\n", Authorities::default());
+    world.outputs.push(Arc::new(webhook(&url, WebhookFormat::CloudEvents, None)));
+    let log = FakeLog::with_leaves(12);
+    // Each round is that of another monitor, which knows what the state says.
+    for _ in 0..3 {
+        let unknown = world.once(&log).await.unknown;
+        assert!(unknown.len() == 1 && unknown[0].contains("400"), "{unknown:?}");
+    }
+    let subjects = server.subjects();
+    let first: Vec<String> = (0..10).map(|index| index.to_string()).collect();
+    assert_eq!(subjects[..10], first);
+    assert!(subjects.len() > 12 && subjects[10..].iter().all(|subject| subject == "10"), "{subjects:?}");
+    *server.refused.lock().unwrap() = None;
+    assert_eq!(world.once(&log).await.unknown, Vec::<String>::new());
+    assert_eq!(server.subjects(), ["10", "11"]);
+    assert_eq!(world.told().len(), 12);
+}
+
+#[tokio::test]
+async fn what_fails_says_how_many_alarms_were_taken_before() {
+    for (format, statuses, taken) in [
+        (WebhookFormat::CloudEvents, vec![204, 400], 1),
+        (WebhookFormat::CloudEvents, vec![400], 0),
+        (WebhookFormat::Json, vec![400], 0),
+        (WebhookFormat::Alertmanager, vec![400], 0),
+    ] {
+        let (_server, url) = Server::start(&statuses).await;
+        let undelivered = webhook(&url, format, None).deliver(&alarms()).await.unwrap_err();
+        assert_eq!(undelivered.taken, taken, "{format:?}: {undelivered}");
     }
 }
 

@@ -33,7 +33,7 @@ impl Output for Recorder {
     fn deliver<'a>(&'a self, alarms: &'a [Alarm]) -> Delivering<'a> {
         Box::pin(async move {
             if *self.is_full.lock().unwrap() {
-                return Err(Undelivered("the recorder is full".to_owned()));
+                return Err(Undelivered::all("the recorder is full".to_owned()));
             }
             if let Some(before) = &*self.before.lock().unwrap() {
                 before();
@@ -48,6 +48,8 @@ impl Output for Recorder {
 pub(crate) struct World {
     pub(crate) directory: TempDir,
     pub(crate) recorder: Arc<Recorder>,
+    /// Further outputs.
+    pub(crate) outputs: Vec<Arc<dyn Output>>,
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) watches: Arc<Watches>,
     pub(crate) peers: Vec<Peer>,
@@ -62,6 +64,7 @@ impl World {
         Self {
             directory: tempfile::tempdir().unwrap(),
             recorder: Arc::default(),
+            outputs: Vec::new(),
             clock: Arc::new(FixedClock::new(Timestamp::from_seconds(1_800_000_000))),
             watches: Arc::new(watches),
             peers: Vec::new(),
@@ -84,10 +87,11 @@ impl World {
     }
 
     pub(crate) fn monitor(&self) -> Monitor {
+        let recorder: Arc<dyn Output> = self.recorder.clone();
         let settings = Settings {
             directory: self.state(),
             watches: Arc::clone(&self.watches),
-            outputs: Outputs::new(vec![self.recorder.clone()]),
+            outputs: Outputs::new([vec![recorder], self.outputs.clone()].concat()),
             peers: self.peers.clone(),
             client: HttpClient::new(None, HttpClient::DEADLINE).unwrap(),
             statuses: chancery_monitor::Statuses::default(),
