@@ -115,6 +115,16 @@ impl ReadError {
         }
     }
 
+    /// Whether the server has answered, but not with what it was asked for: it refuses that, or has it not.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        match self {
+            Self::Missing { .. } | Self::TooLarge { .. } | Self::Malformed { .. } | Self::Rejected { .. } => true,
+            Self::Refused { .. } => !self.is_passing(),
+            _ => false,
+        }
+    }
+
     /// Whether the server shows entries to readers with a token only.
     #[must_use]
     pub const fn needs_token(&self) -> bool {

@@ -174,7 +174,12 @@ impl Follower {
             self.ledger.commit().await?;
             return Ok(Ok(()));
         };
-        match relate(&*self.stepper.source, &known, &head.tree).await {
+        let relation = relate(&*self.stepper.source, &known, &head.tree).await;
+        match relation {
+            // A log that was put back has nothing to prove it with.
+            Err(error) if error.is_refusal && head.tree.size < known.size => {
+                self.note_older(&known, head, Some(&error));
+            }
             Err(error) => return Ok(Err(error)),
             Ok(Relation::Same) => self.ledger.end(AlarmKind::Rollback),
             Ok(Relation::Newer(proof)) => {
@@ -186,15 +191,20 @@ impl Follower {
                 self.ledger.remember(head);
                 self.ledger.commit().await?;
             }
-            Ok(Relation::Older) => {
-                let (name, shown, before) = (self.ledger.name(), leaves(head.tree.size), leaves(known.size));
-                let message = format!("{name} shows a tree of {shown}, and has shown one of {before}");
-                self.ledger.note(AlarmKind::Rollback, &message);
-                self.ledger.unknown(message);
-            }
+            Ok(Relation::Older) => self.note_older(&known, head, None),
             Ok(relation) => self.ledger.contradict(&relation, &head.tree, &head.checkpoint, "the log").await?,
         }
         Ok(Ok(()))
+    }
+
+    /// Notes that the log shows a smaller tree than the known one, and why it gives no proof if it gives none.
+    fn note_older(&mut self, known: &TreeHead, head: &SourceHead, unproven: Option<&SourceError>) {
+        let (name, shown, before) = (self.ledger.name(), leaves(head.tree.size), leaves(known.size));
+        let why = unproven.map(|error| format!(", and does not prove that one extends the other: {error}"));
+        let message =
+            format!("{name} shows a tree of {shown}, and has shown one of {before}{}", why.unwrap_or_default());
+        self.ledger.note(AlarmKind::Rollback, &message);
+        self.ledger.unknown(message);
     }
 
     fn begin(&mut self, head: &SourceHead) {

@@ -17,7 +17,7 @@ impl From<RemoteLog> for RemoteSource {
 
 impl From<ReadError> for SourceError {
     fn from(error: ReadError) -> Self {
-        Self { reason: error.to_string() }
+        Self { reason: error.to_string(), is_refusal: error.is_refusal() }
     }
 }
 

@@ -17,6 +17,8 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, SourceError>> + S
 pub struct SourceError {
     /// The log's own words.
     pub reason: String,
+    /// Whether the log has answered, but not with what it was asked for. If not, it may be away or busy.
+    pub is_refusal: bool,
 }
 
 /// What entries of a log are.

@@ -89,12 +89,13 @@ impl Stepper {
         let end = end.min(first.saturating_add(READ_ENTRIES));
         let late = |_| {
             let reason = format!("it has not shown the entries from {first} on in {} s", READ_TIME.as_secs());
-            Err(SourceError { reason })
+            Err(SourceError { reason, is_refusal: false })
         };
         let read = timeout(READ_TIME, self.source.entries(first, end)).await.unwrap_or_else(late)?;
         let count = read.len() as u64;
         if count == 0 || count > end - first {
-            return Err(SourceError { reason: format!("it answers with {} for {first} to {end}", entries(count)) });
+            let reason = format!("it answers with {} for {first} to {end}", entries(count));
+            return Err(SourceError { reason, is_refusal: true });
         }
         let bytes = read.iter().map(|entry| entry.leaf.len() + entry.extra.len()).sum();
         let threads = thread::available_parallelism().map_or(1, usize::from);
@@ -109,8 +110,10 @@ impl Stepper {
         }
         let mut all = Scanned::default();
         for part in running {
-            let interrupted =
-                |error: JoinError| SourceError { reason: format!("its entries could not be looked at: {error}") };
+            let interrupted = |error: JoinError| {
+                let reason = format!("its entries could not be looked at: {error}");
+                SourceError { reason, is_refusal: false }
+            };
             all.append(part.await.map_err(interrupted)?);
         }
         Ok((all, bytes))

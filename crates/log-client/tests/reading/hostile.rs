@@ -254,6 +254,7 @@ async fn a_server_that_is_busy_is_asked_again_when_it_says() {
     let error = server.log(Protocol::RekorV2, "/log", &tree.key()).head().await.unwrap_err();
     assert_eq!(error.retry_after(), Some(Duration::from_hours(1)));
     assert!(error.is_passing() && error.to_string().ends_with("in 3600 s"), "{error}");
+    assert!(!error.is_refusal());
     assert_eq!(server.paths().len(), 1);
     // For ever.
     let server = Server::start(|_| answer(429, &[], "")).await;
@@ -283,7 +284,7 @@ async fn what_is_missing_is_told_with_the_protocol() {
         let error = server.log(protocol, "/log", &tree.key()).head().await.unwrap_err();
         assert!(error.to_string().contains(protocol.name()), "{error}");
         assert!(matches!(error, ReadError::Missing { .. }), "{error}");
-        assert!(!error.is_passing());
+        assert!(!error.is_passing() && error.is_refusal());
     }
     let server = Server::start(|_| answer(401, &[], "")).await;
     let error = server.log(Protocol::RekorV2, "/log", &tree.key()).entries(0, 5).await.unwrap_err();

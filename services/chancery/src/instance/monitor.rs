@@ -15,7 +15,7 @@ use chancery_monitor::{
     SourceHead, Statuses, measure,
 };
 use chancery_search::{Source as Read, Sources};
-use chancery_verify::{Hash, Rejection, merkle::TreeHead};
+use chancery_verify::{Hash, Rejection, leaves, merkle::TreeHead};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 
@@ -112,7 +112,7 @@ fn checks(statuses: Statuses) -> Checked {
 struct OwnSource(Arc<dyn Read>);
 
 fn unreadable(error: chancery_search::SourceError) -> SourceError {
-    SourceError { reason: error.reason }
+    SourceError { reason: error.reason, is_refusal: false }
 }
 
 impl Source for OwnSource {
@@ -147,6 +147,14 @@ impl Source for OwnSource {
     }
 
     fn consistency_proof(&self, old: u64, new: u64) -> Answer<'_, Vec<Hash>> {
-        Box::pin(async move { self.0.consistency_proof(old, new).await.map_err(unreadable) })
+        Box::pin(async move {
+            // A database that was put back does not have the tree.
+            let size = self.0.head().await.map_err(unreadable)?.size;
+            if new > size {
+                let reason = format!("it has no tree of {}: its newest has {size}", leaves(new));
+                return Err(SourceError { reason, is_refusal: true });
+            }
+            self.0.consistency_proof(old, new).await.map_err(unreadable)
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::log::FakeLog;
 use crate::world::{LOG, World};
-use chancery_monitor::{Begin, FollowedLog, Source};
+use chancery_monitor::{Begin, FollowedLog, Source, SourceError};
 use serde_json::Value;
 use std::fs;
 use std::sync::Arc;
@@ -109,6 +109,40 @@ async fn an_older_tree_is_told_when_it_lasts() {
     world.once(&log).await;
     world.wait(61);
     assert_eq!(world.once(&log).await.alarms, 1, "it is told anew");
+}
+
+#[tokio::test]
+async fn a_log_that_was_put_back_and_can_prove_nothing_is_told_when_it_lasts() {
+    let (mut world, log) = (World::without_watches(), FakeLog::with_leaves(9));
+    world.following.patience.rollback = Duration::from_mins(1);
+    world.once(&log).await;
+    log.change(|shown| shown.leaves.truncate(5));
+    let round = world.once(&log).await;
+    assert!(round.alarms == 0 && round.unknown.len() == 1, "{round:?}");
+    assert!(round.unknown[0].contains("it has no tree of 9 leaves"), "{round:?}");
+    world.wait(61);
+    let round = world.once(&log).await;
+    assert!(round.alarms == 1 && round.is_accused, "{round:?}");
+    assert_eq!((world.kinds(), world.once(&log).await.alarms), (vec!["rollback"], 0));
+    log.change(|shown| shown.leaves.extend((5..9).map(|number| format!("leaf {number}").into())));
+    let round = world.once(&log).await;
+    assert_eq!((round.unknown, round.is_accused), (Vec::new(), false));
+}
+
+#[tokio::test]
+async fn without_a_proof_only_a_smaller_tree_of_a_log_that_answers_is_older() {
+    for (size, is_refusal, kind) in
+        [(5, true, "rollback"), (5, false, "unreachable"), (12, true, "unreachable"), (12, false, "unreachable")]
+    {
+        let (world, log) = (World::without_watches(), FakeLog::with_leaves(9));
+        world.once(&log).await;
+        log.change(|shown| {
+            shown.leaves = (0..size).map(|number| format!("leaf {number}").into()).collect();
+            shown.unproven = Some(SourceError { reason: "no proof".to_owned(), is_refusal });
+        });
+        assert_eq!(world.once(&log).await.alarms, 1);
+        assert_eq!(world.kinds(), [kind], "{size} {is_refusal}");
+    }
 }
 
 #[tokio::test]

@@ -31,6 +31,8 @@ pub(crate) struct Shown {
     pub(crate) lies: bool,
     /// Whether they are only until they are read anew.
     pub(crate) is_mixed_up: bool,
+    /// What it says instead of a proof.
+    pub(crate) unproven: Option<SourceError>,
     /// When it says that it has signed its head.
     pub(crate) timestamp_ms: Option<i64>,
     /// How long it takes to show entries.
@@ -102,7 +104,10 @@ impl FakeLog {
 
     fn answer<T>(&self, answer: impl FnOnce(&mut Shown) -> T) -> Result<T, SourceError> {
         self.change(|shown| {
-            if shown.is_away { Err(SourceError { reason: "it is away".to_owned() }) } else { Ok(answer(shown)) }
+            if shown.is_away {
+                return Err(SourceError { reason: "it is away".to_owned(), is_refusal: false });
+            }
+            Ok(answer(shown))
         })
     }
 }
@@ -150,8 +155,11 @@ impl Source for FakeLog {
     fn consistency_proof(&self, old: u64, new: u64) -> Answer<'_, Vec<Hash>> {
         Box::pin(async move {
             self.answer(|shown| {
+                if let Some(error) = &shown.unproven {
+                    return Err(error.clone());
+                }
                 if new > shown.leaves.len() as u64 {
-                    return Err(SourceError { reason: format!("it has no tree of {new} leaves") });
+                    return Err(SourceError { reason: format!("it has no tree of {new} leaves"), is_refusal: true });
                 }
                 let (_, tiles) = tree(&shown.leaves);
                 let mut proof = merkle::consistency_proof(old, new, &mut &tiles).unwrap();

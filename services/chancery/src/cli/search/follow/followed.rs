@@ -160,7 +160,27 @@ impl Followed {
     /// Whether the log proves that the tree `new` extends `old`.
     async fn verify_extends(&self, old: &SourceHead, new: &SourceHead) -> Result<Result<(), Fault>, SourceError> {
         let (is_older, smaller, larger) = if new.size < old.size { (true, new, old) } else { (false, old, new) };
-        let proof = self.ask(self.log.consistency_proof(smaller.size, larger.size)).await?;
+        let checkpoints = [old.checkpoint.clone(), new.checkpoint.clone()];
+        let request = async {
+            match self.log.consistency_proof(smaller.size, larger.size).await {
+                // A log that was put back has nothing to prove it with.
+                Err(error) if is_older && error.is_refusal() => Ok(Err(error)),
+                answer => answer.map(Ok),
+            }
+        };
+        let proof = match self.ask(request).await? {
+            Ok(proof) => proof,
+            Err(error) => {
+                let reason = format!(
+                    "{} shows a tree of {}, and has shown one of {} before: the server lags, or was put back. It does not prove \
+                     that one extends the other: {error}",
+                    self.name,
+                    entries(new.size),
+                    entries(old.size)
+                );
+                return Ok(Err(Fault { is_forked: false, reason, checkpoints }));
+            }
+        };
         let verdict = verify_consistency(&tree(smaller), &tree(larger), &proof);
         if verdict.is_err() {
             self.log.forget();
@@ -187,7 +207,6 @@ impl Followed {
                 entries(smaller.size)
             ),
         };
-        let checkpoints = [old.checkpoint.clone(), new.checkpoint.clone()];
         Ok(Err(Fault { is_forked, reason, checkpoints }))
     }
 

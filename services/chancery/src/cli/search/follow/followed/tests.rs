@@ -175,6 +175,29 @@ async fn an_older_tree_and_one_that_does_not_follow_are_unproven() {
 }
 
 #[tokio::test]
+async fn an_older_tree_is_told_without_a_proof_unless_the_log_is_busy() {
+    for (tile, is_told) in [(None, true), (Some("short"), true), (Some("busy"), false)] {
+        let (log, (_directory, database)) = (Log::start(), database().await);
+        let followed = log.followed(&database, Duration::ZERO);
+        log.show(&["a", "b", "c"]).await;
+        followed.head().await.unwrap();
+        log.show(&["a", "b"]).await;
+        match tile {
+            Some(tile) => log.put("/tile/0/000.p/3", tile.into()),
+            None => assert!(log.files.lock().unwrap().contents.remove("/tile/0/000.p/3").is_some()),
+        }
+        let error = followed.head().await.unwrap_err();
+        assert_eq!(followed.fault().is_some(), is_told, "{tile:?}: {error}");
+        assert_eq!(followed.accepted().await.unwrap().size, 3);
+        if let Some(Fault { is_forked, reason, checkpoints }) = followed.fault() {
+            assert!(!is_forked && reason == error.reason && reason.contains("lags, or was put back"), "{reason}");
+            let sizes = checkpoints.map(|note| followed.log.open_checkpoint(&note).unwrap().size);
+            assert_eq!(sizes, [3, 2], "both are evidence");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_checkpoint_in_the_database_is_the_one_before_after_a_restart() {
     let (log, (_directory, database)) = (Log::start(), database().await);
     let before = log.followed(&database, Duration::ZERO);
