@@ -287,6 +287,13 @@ fn config_check_and_init_have_one_verdict() {
     for line in ["config check chancery.toml", "config check issuers.toml", "init --config chancery.toml"] {
         site.chancery(line).run().fails_with(&["there is no certificate in it"]);
     }
+}
+
+#[test]
+fn config_check_tells_what_may_come_later_from_what_is_wrong() {
+    let site = Site::new();
+    mismatched_files(&site);
+    let good = "https://sign.example.org";
     site.write("issuers.toml", "[[issuer]]\npreset = \"google\"\n");
     // The key of the certificates is not opened.
     site.configure(good, 8443, "key = \"file:/nowhere/ca.pem\"\nchain = \"tls.crt\"");
