@@ -26,8 +26,8 @@ use std::{
 /// request for its certificate. The root's administrators issue it; `chancery keys import` takes what comes back. Until then
 /// nothing changes for clients.
 ///
-/// Before `chancery init`, there is no data directory: name the key and the organization, and set `key` and `chain` in [ca] or
-/// [tsa].
+/// Before `chancery init`, there is no data directory: name the key and the organization, and set `key` and `chain` in `[ca]` or
+/// `[tsa]`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery keys request ca --data /var/lib/chancery --out ca.csr
