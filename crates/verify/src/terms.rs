@@ -66,7 +66,7 @@ mod tuf;
 
 pub use crate::rekor::KeyFormat;
 pub use attestation::of_attestation;
-pub use entry::{DigestRole, Entry};
+pub use entry::{DigestRole, Entry, LogKind};
 pub use kind::{Form, TermKind};
 pub use set::Terms;
 pub use signer::EntrySigner;

@@ -7,7 +7,7 @@
 use crate::source::{LogKind, SourceEntry};
 use crate::watch::Watches;
 use chancery_verify::terms::{Entry, Summary};
-use chancery_verify::{Hash, Rejection, merkle};
+use chancery_verify::{Hash, merkle};
 
 /// An entry that meets a watch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub fn scan(watches: &Watches, log: &str, kind: LogKind, first: u64, entries: &[
         return scanned;
     }
     for (index, source) in (first..).zip(entries) {
-        let parsed = parse(kind, source);
+        let parsed = Entry::of(kind, &source.leaf, &source.extra);
         let leaf_hash = parsed.as_ref().map_or_else(|_| merkle::leaf_hash(&source.leaf), |entry| *entry.leaf_hash());
         scanned.leaf_hashes.push(leaf_hash);
         if parsed.as_ref().map_or(true, Entry::is_incomplete) {
@@ -81,13 +81,6 @@ pub fn scan(watches: &Watches, log: &str, kind: LogKind, first: u64, entries: &[
         }
     }
     scanned
-}
-
-fn parse(kind: LogKind, source: &SourceEntry) -> Result<Entry, Rejection> {
-    match kind {
-        LogKind::Rekor => Entry::of_rekor(&source.leaf),
-        LogKind::Certificates => Entry::of_certificate_log(&source.leaf, &source.extra),
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //!
 //! Nothing that it answers is believed but that the log's key has signed a head.
 
+pub use chancery_verify::terms::LogKind;
+
 use bytes::Bytes;
 use chancery_verify::merkle::TreeHead;
 use chancery_verify::{Hash, Rejection};
@@ -19,15 +21,6 @@ pub struct SourceError {
     pub reason: String,
     /// Whether the log has answered, but not with what it was asked for. If not, it may be away or busy.
     pub is_refusal: bool,
-}
-
-/// What entries of a log are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogKind {
-    /// Bodies of Rekor v1 or v2.
-    Rekor,
-    /// Leaves of a certificate log (RFC 6962), with the chain beside them.
-    Certificates,
 }
 
 /// The newest tree head that a log shows.

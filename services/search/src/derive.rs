@@ -3,7 +3,7 @@
 use crate::page::{Page, Writer};
 use crate::run::{Span, cover};
 use crate::source::{LogKind, SourceEntry};
-use chancery_verify::terms::{self, Term};
+use chancery_verify::terms::{self, Entry, Term};
 use chancery_verify::{Hash, Rejection, merkle};
 use std::ops::Range;
 
@@ -71,12 +71,9 @@ impl Derived {
     /// Adds the next entry.
     pub(crate) fn push(&mut self, kind: LogKind, entry: &SourceEntry) {
         let (index, leaf_hash) = (self.end(), merkle::leaf_hash(&entry.leaf));
-        let found = match kind {
-            LogKind::Rekor => terms::of_rekor(&entry.leaf),
-            LogKind::Certificates => terms::of_certificate_entry(&entry.leaf, &entry.extra),
-        };
-        match found {
-            Ok(found) => {
+        match Entry::of(kind, &entry.leaf, &entry.extra) {
+            Ok(read) => {
+                let found = read.terms();
                 found.iter().for_each(|term| self.push_term(index, term));
                 self.push_problem(index, found.omissions());
             }

@@ -1,6 +1,8 @@
 //! A log that is followed: what the index asks of it. This crate does not know where a log is. The instance implements this over
 //! its own logs.
 
+pub use chancery_verify::terms::LogKind;
+
 use bytes::Bytes;
 use chancery_verify::merkle::TreeHead;
 use chancery_verify::{Hash, Rejection};
@@ -22,15 +24,6 @@ pub type Sources = Arc<dyn Fn() -> Vec<Arc<dyn Source>> + Send + Sync>;
 pub struct SourceError {
     /// The log's own words.
     pub reason: String,
-}
-
-/// What entries of a log are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogKind {
-    /// Bodies of Rekor v1 or v2.
-    Rekor,
-    /// Leaves of a certificate log (RFC 6962), with the chain beside them.
-    Certificates,
 }
 
 /// The newest tree head that a log shows.

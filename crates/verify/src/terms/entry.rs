@@ -24,6 +24,15 @@ pub struct Entry {
     attestation: Option<Attestation>,
 }
 
+/// What the entries of a log are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogKind {
+    /// Bodies of Rekor v1 or v2.
+    Rekor,
+    /// Leaves of a certificate log (RFC 6962), with the chain beside them.
+    Certificates,
+}
+
 /// What a digest is for an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DigestRole {
@@ -46,6 +55,17 @@ impl Entry {
             signers: Vec::new(),
             omissions: Omissions::default(),
             attestation: None,
+        }
+    }
+
+    /// Parses an entry of a log of this kind: its leaf, and what the log has beside it.
+    ///
+    /// # Errors
+    /// As [`Self::of_rekor`] and [`Self::of_certificate_log`].
+    pub fn of(kind: LogKind, leaf: &[u8], extra: &[u8]) -> Result<Self, Rejection> {
+        match kind {
+            LogKind::Rekor => Self::of_rekor(leaf),
+            LogKind::Certificates => Self::of_certificate_log(leaf, extra),
         }
     }
 

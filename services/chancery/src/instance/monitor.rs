@@ -117,10 +117,7 @@ fn unreadable(error: chancery_search::SourceError) -> SourceError {
 
 impl Source for OwnSource {
     fn kind(&self) -> LogKind {
-        match self.0.kind() {
-            chancery_search::LogKind::Rekor => LogKind::Rekor,
-            chancery_search::LogKind::Certificates => LogKind::Certificates,
-        }
+        self.0.kind()
     }
 
     fn head(&self) -> Answer<'_, SourceHead> {

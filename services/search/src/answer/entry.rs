@@ -129,13 +129,10 @@ pub(crate) fn parsed(
     extra: &[u8],
     statement: Option<&[u8]>,
 ) -> Result<terms::Entry, Rejection> {
-    let entry = match kind {
-        LogKind::Rekor => terms::Entry::of_rekor(leaf),
-        LogKind::Certificates => terms::Entry::of_certificate_log(leaf, extra),
-    };
+    let entry = terms::Entry::of(kind, leaf, extra)?;
     match statement {
-        Some(statement) => entry?.attested(statement),
-        None => entry,
+        Some(statement) => entry.attested(statement),
+        None => Ok(entry),
     }
 }
 
