@@ -263,13 +263,14 @@ impl Candidate<'_> {
 
     /// Whether one of the authorities has issued the certificate of the signer at `place`.
     fn is_issued(&self, place: usize, authorities: &Authorities) -> bool {
-        let chains = self.chains.get_or_init(|| self.read_chains().unwrap_or_default());
-        // The precertificate is beside the leaf, where a log may lie. The leaf itself has the key of the issuer.
-        chains.get(place).is_some_and(|chain| authorities.issued(chain))
-            || self.entry.is_some_and(|entry| {
-                let is_ours = |term: &Term| term.kind() == TermKind::IssuerKey && authorities.has_key(term.value());
-                entry.own_terms().iter().any(is_ours)
-            })
+        // The precertificate is beside the leaf, where a log may lie. The leaf itself has the key of the issuer, at hand already.
+        self.entry.is_some_and(|entry| {
+            let is_ours = |term: &Term| term.kind() == TermKind::IssuerKey && authorities.has_key(term.value());
+            entry.own_terms().iter().any(is_ours)
+        }) || {
+            let chains = self.chains.get_or_init(|| self.read_chains().unwrap_or_default());
+            chains.get(place).is_some_and(|chain| authorities.issued(chain))
+        }
     }
 
     fn read_chains(&self) -> Result<Vec<Vec<Vec<u8>>>, Rejection> {

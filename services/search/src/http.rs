@@ -9,8 +9,7 @@
 //! | `GET /api/certificates` | which certificates were issued to whom, and which were never used |
 //! | `POST /api/v1/index/retrieve` | Rekor v1's search |
 //!
-//! Every path also answers with a trailing slash. Answers say what entries say, so no page of another origin may read
-//! them, and no cache keeps them.
+//! Answers say what entries say, so no page of another origin may read them, and no cache keeps them.
 
 mod artifacts;
 mod certificates;
@@ -50,8 +49,7 @@ pub fn router(asking: Asking) -> Router {
         ("/api/v1/index/retrieve", post(entry_ids::retrieve).fallback(entry_ids::method_not_allowed)),
     ];
     let add = |router: Router<Asking>, (path, route): (&str, MethodRouter<Asking>)| {
-        let route = route.layer(map_response(forbid_caching));
-        router.route(path, route.clone()).route(&format!("{path}/"), route)
+        router.route(path, route.layer(map_response(forbid_caching)))
     };
     routes.into_iter().fold(Router::new(), add).with_state(asking)
 }

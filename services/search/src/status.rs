@@ -103,7 +103,7 @@ impl Statuses {
     }
 
     /// Whether `size` entries are not covered yet, and will be soon.
-    fn is_near(&self, log_id: i64, size: u64) -> bool {
+    pub(crate) fn is_near(&self, log_id: i64, size: u64) -> bool {
         self.known().get(&log_id).is_some_and(|known| {
             let missing = size.saturating_sub(known.status.indexed);
             known.status.state == State::Following && (1..=NEAR).contains(&missing)

@@ -131,8 +131,11 @@ pub(crate) fn root_files(files: &RingFiles, role: Role) -> anyhow::Result<Vec<(P
     let mut found = Vec::new();
     for generation in files.ring(role)?.generations(role) {
         let path = root_file(files, role, generation.number);
+        if !path.exists() {
+            continue;
+        }
         let (_, chain) = public_side(files, role, generation)?;
-        found.extend(chain.last().filter(|_| path.exists()).map(|root| (path, root.public_key().clone())));
+        found.extend(chain.last().map(|root| (path, root.public_key().clone())));
     }
     Ok(found)
 }

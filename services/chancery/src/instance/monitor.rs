@@ -3,16 +3,15 @@
 //! What it alarms goes to the log of the process, to webhooks and to metrics. No log depends on it.
 
 use super::readiness::Checked;
-use crate::{monitor::MonitorConfiguration, role::Role};
-use anyhow::Context as _;
-use chancery_daemon::{
-    clock::Clock,
-    health::{Finding, State},
-    metrics::Metrics,
+use crate::{
+    monitor::{MonitorConfiguration, state_of},
+    role::Role,
 };
+use anyhow::Context as _;
+use chancery_daemon::{clock::Clock, health::Finding, metrics::Metrics};
 use chancery_monitor::{
-    Answer, FollowedLog, LogKind, LogStatus, Monitor, ProcessLog, Settings, Source, SourceEntry, SourceError,
-    SourceHead, Statuses, measure,
+    Answer, FollowedLog, LogKind, Monitor, ProcessLog, Settings, Source, SourceEntry, SourceError, SourceHead,
+    Statuses, measure,
 };
 use chancery_search::{Source as Read, Sources};
 use chancery_verify::{Hash, Rejection, leaves, merkle::TreeHead};
@@ -96,14 +95,9 @@ impl Keeper {
     }
 }
 
-/// What was found is a warning: the logs do their work.
 fn checks(statuses: Statuses) -> Checked {
     Checked::known(move || {
-        let finding = |(log, status): (String, LogStatus)| {
-            let lasting: Vec<String> = status.lasting.into_values().collect();
-            let state = if lasting.is_empty() { State::Passed } else { State::Warning(lasting.join("; ")) };
-            Finding::new(Role::Log.name(), format!("{log} monitor"), state)
-        };
+        let finding = |(log, status)| Finding::new(Role::Log.name(), format!("{log} monitor"), state_of(status));
         statuses.all().into_iter().map(finding).collect()
     })
 }

@@ -73,6 +73,16 @@ impl RingFiles {
         Ok(recorded_instance(&self.directory)?.complete)
     }
 
+    /// Refuses a directory that is not complete.
+    pub(crate) fn verify_complete(&self) -> anyhow::Result<()> {
+        ensure!(
+            self.is_complete()?,
+            "{} is not complete; finish it first: chancery init, or a start of chancery dev",
+            self.directory.display()
+        );
+        Ok(())
+    }
+
     /// What is wanted of a role.
     pub(crate) fn ring(&self, role: Role) -> anyhow::Result<Ring> {
         self.parse(self.ring_text()?.as_deref(), role)

@@ -6,6 +6,7 @@
 
 use anyhow::Context as _;
 use chancery_log::witnessing::{Answer, Asking, Showing, Unreachable, WitnessClient};
+use chancery_outbound::causes;
 use chancery_verify::{hash, witness};
 use reqwest::{Response, StatusCode, header};
 use std::{path::Path, time::Duration};
@@ -68,7 +69,7 @@ impl HttpWitness {
     }
 
     fn unreachable(&self, error: reqwest::Error) -> Unreachable {
-        let reason = format!("{:#}", anyhow::Error::new(error.without_url()));
+        let reason = causes(&error.without_url());
         Unreachable { reason: format!("{}: {reason}", self.url) }
     }
 

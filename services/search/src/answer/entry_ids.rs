@@ -25,6 +25,9 @@ pub(crate) async fn newest(asking: &Asking) {
 }
 
 async fn newest_of(asking: &Asking, source: &dyn Source) {
+    if source.kind() != LogKind::Rekor {
+        return;
+    }
     // A log that cannot be read says so in the answer.
     let Ok(head) = source.head().await else { return };
     if tree_id(source.kind(), &head.checkpoint).is_some() {

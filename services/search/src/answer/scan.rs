@@ -158,7 +158,6 @@ impl Scan {
             (Order::Oldest, _) => self.rest.end..self.rest.end,
             (Order::Newest, _) => self.rest.start..self.rest.start,
         };
-        let conditions = self.widened.as_ref().unwrap_or(&query.conditions);
         let others = conditions.iter().enumerate().filter(|(number, _)| Some(*number) != self.driver);
         for (_, condition) in others {
             self.exclude(index, condition, &mut candidates).await?;

@@ -72,12 +72,17 @@ struct Key<'a> {
 }
 
 pub(super) fn hashedrekord(spec: &str) -> Result<Parts, Rejection> {
-    let spec: HashedRekord<'_> = parse_spec(spec)?;
-    let signature = base64_decode(&spec.signature.content).map_err(malformed("signature"))?;
-    let signature = LoggedSignature { signature: Some(signature), signer: signer(&spec.signature.public_key.content)? };
+    let HashedRekord { data, signature } = parse_spec(spec)?;
+    signed_hash(&data, &signature.content, &signature.public_key)
+}
+
+/// A signature over an artifact of which the hash is logged.
+fn signed_hash(data: &Data<'_>, signature: &str, key: &Key<'_>) -> Result<Parts, Rejection> {
+    let signature = base64_decode(signature).map_err(malformed("signature"))?;
+    let signature = LoggedSignature { signature: Some(signature), signer: signer(&key.content)? };
     Ok(Parts {
         digest_of: DigestOf::Signed,
-        digest: spec.data.hash.read()?,
+        digest: data.hash.read()?,
         payload_type: None,
         signatures: vec![signature],
     })
@@ -227,14 +232,7 @@ pub(super) fn rekord(spec: &str) -> Result<Parts, Rejection> {
     if signature.format != KeyFormat::X509 {
         return Err(Rejection::EntryKind);
     }
-    let content = base64_decode(&signature.content).map_err(malformed("signature"))?;
-    let signer = signer(&signature.public_key.content)?;
-    Ok(Parts {
-        digest_of: DigestOf::Signed,
-        digest: data.hash.read()?,
-        payload_type: None,
-        signatures: vec![LoggedSignature { signature: Some(content), signer }],
-    })
+    signed_hash(&data, &signature.content, &signature.public_key)
 }
 
 /// A signed artifact of `rekord` or `jar`.

@@ -126,11 +126,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 /// A request for the next key of an instance, which is made.
 async fn of_instance(files: &RingFiles, role: Role, key: Option<String>, kind: Option<Kind>) -> anyhow::Result<String> {
-    ensure!(
-        files.is_complete()?,
-        "{} is not complete; finish it first: chancery init, or a start of chancery dev",
-        files.directory().display()
-    );
+    files.verify_complete()?;
     let _alone = files.lock()?;
     let ring = files.ring(role)?;
     let number = ring.next_number(role)?;

@@ -10,7 +10,6 @@ use crate::{
     output::Steps,
     rotation::{Progress, RingFiles, Role},
 };
-use anyhow::ensure;
 pub(super) use certificates::organization;
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_trust::tuf;
@@ -150,11 +149,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     };
     let data = instance.data()?;
     let files = RingFiles::of(&data);
-    ensure!(
-        files.is_complete()?,
-        "{} is not complete; finish it first: chancery init, or a start of chancery dev",
-        data.display()
-    );
+    files.verify_complete()?;
     let _alone = files.lock()?;
     let mut ring = files.ring(role)?;
     let progress = files.progress(role)?.unwrap_or_default();

@@ -16,7 +16,7 @@ use crate::{
     output::{self, Steps},
     rotation::{RingFiles, Role},
 };
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_log::{
     check::Subject,
@@ -70,11 +70,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let place = arguments.logs.place()?;
     let location = place.existing_database()?;
     let files = RingFiles::of(&place.data);
-    ensure!(
-        files.is_complete()?,
-        "{} is not complete; finish it first: chancery init, or a start of chancery dev",
-        place.data.display()
-    );
+    files.verify_complete()?;
     let _alone = files.lock()?;
     let database = Database::open(&location).await.with_context(|| format!("{location}"))?;
     let mut steps = Steps::new(arguments.json);

@@ -4,13 +4,13 @@ use super::{ALARMED, Arguments, UNKNOWN, WRONG_USAGE, logs};
 use crate::{
     durable,
     listening::Listening,
-    monitor::{MonitorConfiguration, MonitorListen},
+    monitor::{MonitorConfiguration, MonitorListen, state_of},
     output,
 };
 use anyhow::Context as _;
 use chancery_daemon::{
     clock::SystemClock,
-    health::{Checks, Finding, State},
+    health::{Checks, Finding},
     http::openapi::{self, Document, describe_metrics, describe_shell},
     metrics::Metrics,
     reload::Hangups,
@@ -147,14 +147,9 @@ async fn end(following: JoinHandle<()>) {
     let _ = following.await;
 }
 
-/// What a monitor says about itself: what it has alarmed is a warning, for it does its work.
 fn checks(statuses: Statuses) -> Checks {
     Arc::new(move || {
-        let finding = |(log, status): (String, chancery_monitor::LogStatus)| {
-            let lasting: Vec<String> = status.lasting.into_values().collect();
-            let state = if lasting.is_empty() { State::Passed } else { State::Warning(lasting.join("; ")) };
-            Finding::new("monitor", log, state)
-        };
+        let finding = |(log, status)| Finding::new("monitor", log, state_of(status));
         statuses.all().into_iter().map(finding).collect()
     })
 }

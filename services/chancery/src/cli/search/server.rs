@@ -6,6 +6,7 @@ use super::super::token_file::{ADVICE, TokenFile};
 use crate::dev;
 use anyhow::{Context as _, ensure};
 use bytes::{Bytes, BytesMut};
+use chancery_outbound::causes;
 use clap::Args;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -182,7 +183,7 @@ impl Server {
     }
 
     fn broken(&self, error: reqwest::Error) -> AskError {
-        let reason = anyhow::Error::new(error.without_url());
-        AskError::Unanswered(format!("the server at {} gives no answer: {reason:#}", self.base))
+        let reason = causes(&error.without_url());
+        AskError::Unanswered(format!("the server at {} gives no answer: {reason}", self.base))
     }
 }

@@ -6,6 +6,7 @@
 
 use anyhow::{Context as _, ensure};
 use chancery_address::is_this_machine;
+use chancery_outbound::causes;
 use chancery_search::events::{DEADLINE, Delivering, EventRequest, Receiver, Undelivered};
 use reqwest::{Client, header};
 use std::{
@@ -70,7 +71,7 @@ impl Webhook {
             request = request.bearer_auth(token);
         }
         let response = request.send().await.map_err(|error| {
-            let reason = format!("{:#}", anyhow::Error::new(error.without_url()));
+            let reason = causes(&error.without_url());
             undelivered(format!("{} cannot be reached: {reason}", self.url))
         })?;
         let status = response.status();

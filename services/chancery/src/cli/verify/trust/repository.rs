@@ -8,6 +8,7 @@ use crate::durable;
 use anyhow::{Context as _, bail, ensure};
 use chancery_address::is_this_machine;
 use chancery_daemon::clock::{Clock as _, SystemClock};
+use chancery_outbound::causes;
 use chancery_verify::{hash::sha256, trust_root::limits::MAX_ROOT_BYTES};
 use futures_util::stream;
 use reqwest::{Client, StatusCode};
@@ -181,7 +182,7 @@ impl Bounded {
 
     async fn get(&self, url: &Url) -> Result<Bytes, TransportError> {
         let other = |reason: String| TransportError::new_with_cause(TransportErrorKind::Other, url.as_str(), reason);
-        let broken = |error: reqwest::Error| other(format!("{:#}", anyhow::Error::new(error.without_url())));
+        let broken = |error: reqwest::Error| other(causes(&error.without_url()));
         let mut response = self.0.get(url.clone()).send().await.map_err(broken)?;
         match response.status() {
             StatusCode::OK => {}
