@@ -357,7 +357,7 @@ impl Log {
         let again = read().await;
         if again.is_ok() {
             let log = self.0.record.name.as_str();
-            tracing::warn!(log.name = %log, failed, "a self-check of a read failed, and passed without what was cached");
+            tracing::warn!(log.name = %log, failed, "a self-check of a read failed, and passed without cached data");
         }
         self.judged(again)
     }

@@ -200,14 +200,14 @@ fn is_short(summary: &Summary) -> bool {
     serde_json::to_vec(summary).is_ok_and(|json| json.len() <= MAX_ENTRY_BYTES)
 }
 
-/// Who signed what, as the entry says.
+/// Signers and digest, as the entry says.
 fn describe(summary: &Summary) -> String {
     let mut signers: Vec<String> = summary.signers.iter().take(MAX_SIGNERS).map(signer).collect();
     let more = summary.signers.len() - signers.len();
     if more > 0 {
         signers.push(format!("{more} more"));
     }
-    let signers = if signers.is_empty() { "nobody".to_owned() } else { signers.join(" and ") };
+    let signers = if signers.is_empty() { "no signer".to_owned() } else { signers.join(" and ") };
     let about = summary.digests.first().or(summary.attestation_digests.first());
     match about {
         Some(digest) => format!("{signers}, {} of {}", shown(&summary.kind), shown(digest)),

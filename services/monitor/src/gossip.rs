@@ -13,7 +13,7 @@ use url::Url;
 /// Maximum files of a directory of saved checkpoints.
 const MAX_FILES: usize = 1024;
 
-/// Someone who has seen checkpoints.
+/// A place that has seen checkpoints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Peer {
     /// A witness or a monitor at this URL, without trailing slash.

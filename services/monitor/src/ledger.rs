@@ -226,7 +226,7 @@ impl Ledger {
         self.places.statuses.all().values().any(|status| status.origin.as_deref() == Some(origin))
     }
 
-    /// Shows the state to who asks.
+    /// Shows the state in the status of the log.
     fn show(&self) {
         let State { remembered, followed, conditions, pending, .. } = &self.state;
         self.places.statuses.update(&self.name, |status| {

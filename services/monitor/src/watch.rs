@@ -130,7 +130,7 @@ impl Watch {
         let has_condition = names_entry || self.is_about_signers();
         match (self.is_unreadable, has_condition) {
             (true, false) | (false, true) => Ok(()),
-            (true, true) => Err(wrong("unreadable", "what cannot be read meets no other condition: make two watches")),
+            (true, true) => Err(wrong("unreadable", "an unreadable entry meets no other condition: make two watches")),
             (false, false) => Err(wrong(
                 "name",
                 "the watch has no condition: add identity, domains, issuer, digests, keys, terms, ours or unreadable",

@@ -213,7 +213,7 @@ fn entry_summary() -> Value {
             "not_after": about("RFC 3339.", text()),
             "key_sha256": about("SHA-256 of the `SubjectPublicKeyInfo`, in hexadecimal.", text()),
             "key_ids": about("Ids of a key that is not X.509.", texts()),
-            "key_emails": about("E-mail addresses in a key. Nobody has checked them.", texts()),
+            "key_emails": about("E-mail addresses in a key. They are not verified.", texts()),
         },
         "required": ["format"],
     });

@@ -58,7 +58,7 @@ impl Attestations {
             let digest = hex::encode(digest);
             tracing::error!(
                 digest,
-                "what is kept beside an entry has another hash than the entry says, and is not shown"
+                "the payload that is kept beside an entry has another hash than the entry says, and is not shown"
             );
         }
         Ok(kept.filter(|_| is_it))
