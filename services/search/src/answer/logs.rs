@@ -69,7 +69,8 @@ pub(crate) async fn asked(index: &Index, query: &Query) -> Result<Vec<Arc<AskedL
         logs.push(Arc::new(AskedLog::open(index, source).await?));
     }
     if logs.is_empty() && !query.logs.is_empty() {
-        let message = "this question is not about these logs: Rekor logs have signatures, certificate logs have certificates";
+        let message =
+            "this question is not about these logs: Rekor logs have signatures, certificate logs have certificates";
         return Err(Unusable::new("log", message).into());
     }
     Ok(logs)

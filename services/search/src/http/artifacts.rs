@@ -24,7 +24,7 @@ pub(super) const MAX_PAGE: u64 = 200;
 /// Entries of a page where a client names no limit.
 pub(super) const USUAL_PAGE: u64 = 50;
 
-/// Who signed an artifact.
+/// The signers of an artifact.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "ArtifactAnswer")]
 pub(super) struct Answer {
