@@ -1,7 +1,7 @@
-//! Alarms: what is told to people and programs. Pure.
+//! Alarms, for people and programs. Pure.
 //!
-//! An alarm has an id that depends only on what it is about, so that one that is delivered twice is recognised. Texts in it that come
-//! out of entries are foreign: escaped and shortened in the message, and as JSON strings elsewhere.
+//! An alarm has an id that depends only on what it is about, so that one that is delivered twice is recognised. Texts in it
+//! that come out of entries are foreign: escaped and shortened in the message, and as JSON strings elsewhere.
 
 use crate::scan::Finding;
 use chancery_verify::merkle::TreeHead;

@@ -1,4 +1,4 @@
-//! What is remembered of one log, and what came of the round that runs: conditions, alarms, deliveries. It writes the state.
+//! The memory of one log, and the results of the round that runs: conditions, alarms, deliveries. It writes the state.
 
 use crate::alarm::{self, Alarm, AlarmKind};
 use crate::conditions::{Noted, Patience};

@@ -1,4 +1,4 @@
-//! What the exit code of each verb means: in its help, in its man page and in the reference, from this one table.
+//! The meaning of the exit codes of each verb: in its help, in its man page and in the reference, from this one table.
 //!
 //! Every verb has also those of [`crate::output`].
 

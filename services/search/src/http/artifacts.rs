@@ -1,4 +1,4 @@
-//! `GET /api/artifacts/{algorithm}:{hex}`: who signed this.
+//! `GET /api/artifacts/{algorithm}:{hex}`: the signers of an artifact.
 
 use super::error::{Failure, respond};
 use super::response::{CompleteTo, Entry};

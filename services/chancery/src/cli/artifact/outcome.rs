@@ -1,4 +1,4 @@
-//! What came out, as text for people, as JSON for programs, and as exit code.
+//! The result, as text for people, as JSON for programs, and as exit code.
 
 use super::{evidence::Entry, verdict::Established};
 use crate::output;
