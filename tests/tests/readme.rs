@@ -3,10 +3,16 @@
 use chancery_tests::{ALICE, Person, Stack, person, stack::chancery_binary};
 use std::{fs, os::unix::fs::symlink, path::Path};
 
+/// More lines are no page.
+const MOST_LINES: usize = 120;
+
+fn readme() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap()
+}
+
 /// The code blocks of the README's first part, in order.
 fn blocks() -> Vec<String> {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
-    let text = fs::read_to_string(readme).unwrap();
+    let text = readme();
     let (first_part, _) = text.split_once("\n## ").expect("headings");
     first_part.split("```\n").skip(1).step_by(2).map(str::to_owned).collect()
 }
@@ -26,6 +32,12 @@ fn paste(stack: &Stack, alice: &Person, blocks: &str) -> String {
     let token = format!("token {ALICE} --url {}", stack.url());
     let script = blocks.replace(&format!("token {ALICE}"), &token).replace("http://127.0.0.1:8080", &stack.url());
     alice.program("bash").args("-e -u -o pipefail -c").arg(script).run().succeeds()
+}
+
+#[test]
+fn it_is_one_page() {
+    let lines = readme().lines().count();
+    assert!(lines <= MOST_LINES, "{lines} lines: move the rest into the manual");
 }
 
 #[test]

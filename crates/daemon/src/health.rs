@@ -1,9 +1,9 @@
-//! Health: named checks of the roles of a process, and one verdict for whoever asks.
+//! Health: named checks of the roles of a process, and one verdict for every caller.
 //!
 //! There are two kinds of checks:
 //!
 //! - [`Known`]: what is in memory anyway (a quarantine, a clock in doubt, the end of a certificate). It is read when
-//!   somebody asks, so it is never late, and it MUST NOT block.
+//!   a caller asks, so it is never late, and it MUST NOT block.
 //! - [`Probe`]: what needs I/O (a database, a log elsewhere). All probes are run in the background, one round every
 //!   1.5 seconds, at the same time, each with a shorter deadline. A question reads the last round. So a database that hangs is a
 //!   failed check, and no question waits for it or causes work.

@@ -54,7 +54,7 @@ pub enum SignerError {
         count: usize,
     },
     /// Users other than the owner can read the file.
-    #[error("key file {path} is readable by others than its owner; run: chmod 600 {path}")]
+    #[error("key file {path} is readable by other users than its owner; run: chmod 600 {path}")]
     Exposed {
         /// The file.
         path: PathBuf,

@@ -75,7 +75,7 @@ pub enum ReadError {
         reason: &'static str,
     },
     /// The key of the log has not signed what the server shows, or it does not hold together.
-    #[error("{url} shows what does not verify: {rejection}")]
+    #[error("the answer of {url} does not verify: {rejection}")]
     Rejected {
         /// What was asked for.
         url: String,

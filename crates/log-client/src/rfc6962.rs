@@ -1,7 +1,7 @@
 //! A certificate log through the API of RFC 6962.
 //!
 //! Its signed tree head is written as a note, as static-ct-api has it: the same signature over the same bytes, with the time
-//! before it. So whoever keeps checkpoints keeps only one form.
+//! before it. So a program that keeps checkpoints keeps only one form.
 
 use crate::answer::RemoteEntry;
 use crate::error::ReadError;

@@ -1,4 +1,4 @@
-//! A chain from somebody else's authority for a key of ours: put in order, checked, and explained.
+//! A chain from another organisation's authority for a key of ours: put in order, checked, and explained.
 //!
 //! [`chain::verify_authority`] and [`Authority::new`] give the verdict, with a code, that every program of ours goes by.
 //! This module asks the same questions one by one, for an operator who holds a file from the company's own authority and

@@ -1,7 +1,7 @@
 //! The authority's own certificates: a root that signs once and an intermediate that issues.
 //!
 //! Names, lifetimes and extensions follow Fulcio's certificate specification. [`chancery_daemon::authority`] makes the
-//! certificates. The caller stores them. The root may also be somebody else's: then there is a request for the
+//! certificates. The caller stores them. The root may also be another organisation's: then there is a request for the
 //! intermediate, and the chain that comes back is checked and explained.
 
 use chancery_daemon::authority::{self, AuthorityError};

@@ -77,7 +77,7 @@ pub(crate) struct Configuration {
     /// The search index of the logs.
     #[serde(default)]
     pub(crate) search: SearchTable,
-    /// Who is told of new entries. Default: nobody.
+    /// The receiver of events about new entries. Default: none.
     pub(crate) events: Option<EventsTable>,
     /// The monitor of the logs.
     #[serde(default)]
@@ -241,7 +241,7 @@ pub(crate) struct LogTable {
     #[serde(default)]
     pub(crate) rekor_kinds: Vec<String>,
     /// Keep what entries of the Rekor v1 log have only a hash of, and show it with them: payloads of envelopes (`dsse`, `intoto`)
-    /// and COSE messages. Whoever reaches the log can read them.
+    /// and COSE messages. Every reader of the log can read them.
     #[serde(default)]
     pub(crate) rekor_attestations: bool,
     /// Most bytes of a payload or message that is kept. The entry of a larger one is logged without it. Default: 102400.
@@ -262,9 +262,9 @@ pub(crate) struct LogTable {
     pub(crate) ct_witnesses: Option<WitnessesTable>,
     /// Directory or bucket to which tiles, entries and checkpoints of the logs are copied.
     pub(crate) tiles: Option<TilesTable>,
-    /// Who may write to the Rekor logs. Default: everybody.
+    /// The signers whose entries the Rekor logs accept. Default: everybody.
     pub(crate) write: Option<WriteTable>,
-    /// Who may read entries. Default: everybody.
+    /// The readers that may read entries. Default: everybody.
     pub(crate) read: Option<ReadTable>,
 }
 

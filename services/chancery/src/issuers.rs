@@ -1,7 +1,7 @@
 //! A file of issuers: read at the start, followed while the program runs.
 //!
-//! What the file says is asked anew every two seconds, and at once on SIGHUP. A file that is broken changes nothing but the
-//! log; the issuers of before stay trusted. Keys are never read again.
+//! The file is read again every two seconds, and at once on SIGHUP. A file that is broken changes nothing: it is logged, and the
+//! issuers of before stay trusted. Keys are never read again.
 
 use anyhow::Context as _;
 use chancery_ca::{

@@ -1,4 +1,4 @@
-//! What a server writes to standard error, and in which form: `--log`, `--log-format` and `[telemetry]`.
+//! The log of a server on standard error, its level and its form: `--log`, `--log-format` and `[telemetry]`.
 
 use chancery_daemon::telemetry::{self, Format};
 use clap::Args;

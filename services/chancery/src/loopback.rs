@@ -1,4 +1,4 @@
-//! What «only this machine» means: listen addresses, `Host` and `Origin` headers.
+//! The meaning of «only this machine»: listen addresses, `Host` and `Origin` headers.
 //!
 //! A development server gives tokens and certificates to anyone who can speak to it. A socket on a loopback address
 //! keeps other machines out; the checks here keep out the web pages in this machine's own browser, which reach loopback

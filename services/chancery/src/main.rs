@@ -1,7 +1,7 @@
 //! `chancery`: certificate authority, transparency logs, timestamps and trust root in one program.
 //!
 //! This crate has the command line and combines roles into processes. The roles are in `chancery-ca`, `chancery-log`,
-//! `chancery-tsa` and `chancery-trust`. What works beside them is in `chancery-search`, `chancery-monitor`, `chancery-console`
+//! `chancery-tsa` and `chancery-trust`. The parts beside them are in `chancery-search`, `chancery-monitor`, `chancery-console`
 //! and `chancery-witness`. The checks of signatures and proofs are in `chancery-verify`.
 
 mod cli;

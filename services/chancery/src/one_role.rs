@@ -1,5 +1,5 @@
-//! One key has one role. A key that two roles share is refused, with both named: what it signs for the one could be taken for
-//! what it signs for the other.
+//! One key has one role. A key that two roles share is refused, with both named: a signature for the one could be taken for
+//! a signature for the other.
 //!
 //! Settings are compared before anything is made ([`of_settings`]), a data directory whenever a server starts
 //! ([`of_directory`]), and a key that is to follow another one with all that the instance ever had ([`verify_new`]).
@@ -17,7 +17,8 @@ use chancery_verify::PublicKey;
 use std::path::Path;
 
 /// What to do about it.
-const ADVICE: &str = "each role needs a key of its own, or what it signs for one role could be taken for the other's";
+const ADVICE: &str =
+    "each role needs a key of its own, because a signature for one role could be taken for one of the other role";
 /// What the roles of the TUF repository begin with.
 const TUF: &str = "tuf-";
 

@@ -1,4 +1,4 @@
-//! Changing a signing key without anybody noticing: stage, activate, retire.
+//! Changing a signing key without a failed request: stage, activate, retire.
 //!
 //! ```text
 //! operator: chancery keys rotate ──writes──▶ keys/ring.json ──read each second──▶ server

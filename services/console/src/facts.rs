@@ -1,7 +1,7 @@
-//! What the console says, as plain values.
+//! The contents of the console, as plain values.
 //!
-//! The composition of a process fills them in. What never changes while it runs is a [`Server`]; everything else is a [`State`],
-//! which a [`Source`] gives at most once a second, however often the page is asked for.
+//! The composition of a process fills them in. Facts that never change while it runs are a [`Server`]; all others are a
+//! [`State`], which a [`Source`] gives at most once a second, however often the page is asked for.
 
 use chancery_verify::{Hash, Timestamp};
 

@@ -1,4 +1,4 @@
-//! Who may write to a log and who may read its entries. By default everybody.
+//! The signers that may write to a log, and the readers that may read its entries. By default everybody.
 
 use crate::admission::WriteRules;
 use crate::reader::Readers;

@@ -1,4 +1,4 @@
-//! What a log does, for its metrics and for readiness: its sequencer's batches, its database, its caches.
+//! The activity of a log, for its metrics and for readiness: its sequencer's batches, its database, its caches.
 
 use chancery_daemon::metrics::{Distributions, Durations};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,8 +1,8 @@
 //! Which entries a log of signatures accepts beside being valid: rules about their kind and their signers.
 //!
 //! A rule allows kinds of entries by certain signers: everybody, the holders of some keys, or the holders of certificates of
-//! some authorities, of which it may name issuer and identity. An entry is accepted if rules allow each of its signers: whoever
-//! has seen a signature can put another one beside it, and must not bring it into the log that way.
+//! some authorities, of which it may name issuer and identity. An entry is accepted if rules allow each of its signers: anybody
+//! can put a signature of their own beside one that they have seen, and must not bring it into the log that way.
 //!
 //! Not here: whether an entry is valid, which is checked before (`chancery_verify::rekor`), and the times of a certificate,
 //! which verifiers compare with that of the entry. Entries of our own (`personality/seed`) are not submitted, so no rule is

@@ -14,7 +14,7 @@
 //! | `logs.created_ms`, to a time before the first entry, if the head of the empty tree is not kept | it is only shown |
 //! | `bundle_parts.root_hash` (`SQLite`) of another than the newest head, that is null | heads from before version 7 are not kept; nothing is derived from them |
 //! | `frozen_logs`, `quarantined_logs` | that a log is frozen or in doubt is a decision, not a fact about the tree |
-//! | `ended_logs.ended_ms`, and `published_size` upwards | how much was lost is known to nobody else |
+//! | `ended_logs.ended_ms`, and `published_size` upwards | no other record says how much was lost |
 //! | a row of `checkpoints` that is missing | not every checkpoint is stored |
 //! | a row of `frozen_checkpoints` that is missing | the next start of the server signs it again |
 //! | a row of `issuers` that no entry names | it is stored before the entry is logged |

@@ -1,7 +1,7 @@
 //! A self-check that failed, and how many did.
 //!
-//! Everything else in this crate may use it, and it uses nothing of this crate. What becomes of a failed self-check is
-//! decided elsewhere: in [`crate::Error`] and [`crate::quarantine`].
+//! Everything else in this crate may use it, and it uses nothing of this crate. The consequences of a failed self-check are
+//! elsewhere: in [`crate::Error`] and [`crate::quarantine`].
 
 use chancery_verify::Rejection;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,6 +1,6 @@
-//! A log that is open: what it is made of, what it takes, and which heads it shows.
+//! A log that is open: its parts, the entries that it takes, and the heads that it shows.
 //!
-//! What is read of it, and the proofs, are in [`crate::read::proofs`], [`crate::read::receipt`] and [`crate::read::tiles`].
+//! Reads of it, and proofs, are in [`crate::read::proofs`], [`crate::read::receipt`] and [`crate::read::tiles`].
 
 mod begin;
 mod doubt;
@@ -357,7 +357,7 @@ impl Log {
         let again = read().await;
         if again.is_ok() {
             let log = self.0.record.name.as_str();
-            tracing::warn!(log.name = %log, failed, "a self-check of a read failed, and passed without what was cached");
+            tracing::warn!(log.name = %log, failed, "a self-check of a read failed, and passed without cached data");
         }
         self.judged(again)
     }

@@ -1,8 +1,8 @@
-//! Heads that clients may see: what is published, what the sequencer answers with it, how a head is signed, and how a
-//! newer one is asked for.
+//! Heads that clients may see: the published one, the sequencer's answers with it, how a head is signed, and how a newer one is
+//! asked for.
 //!
-//! A committed head is the store's ([`CommittedHead`]); nothing here decides whether it may be signed. That is what the
-//! guard and the sequencer are for.
+//! A committed head is the store's ([`CommittedHead`]); nothing here decides whether it may be signed. The
+//! guard and the sequencer do.
 
 mod follower;
 

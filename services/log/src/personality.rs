@@ -1,4 +1,4 @@
-//! Personalities: what may enter a log, and how it is spoken to.
+//! Personalities: the entries that a log admits, and the protocol that it speaks.
 
 pub mod ct;
 pub mod rekor_v1;

@@ -1,9 +1,9 @@
-//! Who may read the entries of a private log.
+//! The readers of a private log's entries.
 //!
-//! What says nothing of an entry stays public: checkpoints, tree heads, hashes, and proofs over hashes. So everybody can still
-//! check that the log only grows, and prove an entry that is at hand. What shows entries to those who do not have them is for
-//! readers, if there is a [`Reader`]. It is implemented where tokens are known: this crate knows none. [`readers_only`] is for
-//! routes beside the logs' own that show entries, too.
+//! Everything that says nothing of an entry stays public: checkpoints, tree heads, hashes, and proofs over hashes. So everybody
+//! can still check that the log only grows, and prove an entry that is at hand. Routes that show entries to clients that do not
+//! have them are for readers, if there is a [`Reader`]. It is implemented where tokens are known: this crate knows none.
+//! [`readers_only`] is for routes beside the logs' own that show entries, too.
 
 mod http;
 

@@ -1,6 +1,6 @@
-//! A log as its database has it, read by nobody who sequences it: for commands, beside a server or without one.
+//! A log as its database has it, read without a sequencer: for commands, beside a server or without one.
 //!
-//! Proofs are made from what is stored, and not verified here: whoever asks for one has what it must lead to.
+//! Proofs are made from what is stored, and not verified here: the caller has the root that a proof must lead to.
 
 use crate::Corrupt;
 use crate::check::{Finding, Subject};

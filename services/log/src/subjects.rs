@@ -1,4 +1,4 @@
-//! What a kept statement is about, as terms of the search index. Pure.
+//! The subjects and inputs of a kept statement, as terms of the search index. Pure.
 
 use chancery_verify::terms::{TermKind, of_attestation};
 

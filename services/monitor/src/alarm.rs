@@ -1,7 +1,7 @@
-//! Alarms: what is told to people and programs. Pure.
+//! Alarms, for people and programs. Pure.
 //!
-//! An alarm has an id that depends only on what it is about, so that one that is delivered twice is recognised. Texts in it that come
-//! out of entries are foreign: escaped and shortened in the message, and as JSON strings elsewhere.
+//! An alarm has an id that depends only on what it is about, so that one that is delivered twice is recognised. Texts in it
+//! that come out of entries are foreign: escaped and shortened in the message, and as JSON strings elsewhere.
 
 use crate::scan::Finding;
 use chancery_verify::merkle::TreeHead;
@@ -200,14 +200,14 @@ fn is_short(summary: &Summary) -> bool {
     serde_json::to_vec(summary).is_ok_and(|json| json.len() <= MAX_ENTRY_BYTES)
 }
 
-/// Who signed what, as the entry says.
+/// Signers and digest, as the entry says.
 fn describe(summary: &Summary) -> String {
     let mut signers: Vec<String> = summary.signers.iter().take(MAX_SIGNERS).map(signer).collect();
     let more = summary.signers.len() - signers.len();
     if more > 0 {
         signers.push(format!("{more} more"));
     }
-    let signers = if signers.is_empty() { "nobody".to_owned() } else { signers.join(" and ") };
+    let signers = if signers.is_empty() { "no signer".to_owned() } else { signers.join(" and ") };
     let about = summary.digests.first().or(summary.attestation_digests.first());
     match about {
         Some(digest) => format!("{signers}, {} of {}", shown(&summary.kind), shown(digest)),

@@ -90,7 +90,7 @@ impl HttpClient {
                 return Err(format!("it answers with more than {} bytes", witness::MAX_BYTES));
             }
         }
-        String::from_utf8(answer).map(Some).map_err(|_| "it answers with what is no text".to_owned())
+        String::from_utf8(answer).map(Some).map_err(|_| "its answer is not text in UTF-8".to_owned())
     }
 }
 

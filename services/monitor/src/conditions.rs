@@ -1,4 +1,4 @@
-//! Conditions of a log: what may last, is told once, and may end. Pure.
+//! Conditions of a log: a state such as «cannot be read», which lasts, is told once, and may end. Pure.
 //!
 //! A condition begins when it is seen, is alarmed when it has lasted for its patience, and ends when it is seen no more. One that is
 //! proof of a broken promise never ends.

@@ -1,5 +1,5 @@
-//! Evidence: two signed notes that a log cannot both have signed honestly, in a file of its own. Whoever has the log's key can
-//! verify it, without the monitor.
+//! Evidence: two signed notes that a log cannot both have signed honestly, in a file of its own. A reader who has the log's
+//! key can verify it, without the monitor.
 
 use crate::alarm::AlarmKind;
 use crate::state::{self, StateError};

@@ -1,4 +1,4 @@
-//! What is expected to be signed: a file that a build writes to, so that only what nobody knows is alarmed.
+//! Expected signatures: a file that a build writes to, so that only unexpected entries are alarmed.
 //!
 //! Each line of the file is one of these; empty lines and those that begin with `#` are left out:
 //!

@@ -286,7 +286,7 @@ impl Follower {
                     Ok(other) => hidden = self.compare(&peer_name, &note, &other).await?.or(hidden),
                     Err(rejection) => {
                         let log = self.ledger.name();
-                        tracing::warn!(log.name = log, peer = peer_name, %rejection, "a peer shows what the log has not signed");
+                        tracing::warn!(log.name = log, peer = peer_name, %rejection, "a peer shows a note that the log has not signed");
                     }
                 }
             }

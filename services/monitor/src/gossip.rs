@@ -1,7 +1,7 @@
-//! What others have seen of a log: witnesses, other monitors, saved checkpoints.
+//! Checkpoints of a log that others have seen: witnesses, other monitors, saved files.
 //!
-//! Witnesses and monitors are asked the same: `GET <URL>/<SHA-256 of the origin>/checkpoint` (C2SP tlog-witness). What they show
-//! counts only if the log's key has signed it. Not here: what it means ([`crate::relation`]).
+//! Witnesses and monitors are asked the same: `GET <URL>/<SHA-256 of the origin>/checkpoint` (C2SP tlog-witness). A note that
+//! they show counts only if the log's key has signed it. Not here: its relation to our tree ([`crate::relation`]).
 
 use crate::client::HttpClient;
 use chancery_verify::{hash, witness};
@@ -13,7 +13,7 @@ use url::Url;
 /// Maximum files of a directory of saved checkpoints.
 const MAX_FILES: usize = 1024;
 
-/// Someone who has seen checkpoints.
+/// A place that has seen checkpoints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Peer {
     /// A witness or a monitor at this URL, without trailing slash.

@@ -1,4 +1,4 @@
-//! What is remembered of one log, and what came of the round that runs: conditions, alarms, deliveries. It writes the state.
+//! The memory of one log, and the results of the round that runs: conditions, alarms, deliveries. It writes the state.
 
 use crate::alarm::{self, Alarm, AlarmKind};
 use crate::conditions::{Noted, Patience};
@@ -226,7 +226,7 @@ impl Ledger {
         self.places.statuses.all().values().any(|status| status.origin.as_deref() == Some(origin))
     }
 
-    /// Shows the state to who asks.
+    /// Shows the state in the status of the log.
     fn show(&self) {
         let State { remembered, followed, conditions, pending, .. } = &self.state;
         self.places.statuses.update(&self.name, |status| {

@@ -1,11 +1,12 @@
-//! A monitor: follows transparency logs, proves that each has one history, and says what concerns its operator.
+//! A monitor: follows transparency logs, proves that each has one history, and tells its operator of entries that concern them.
 //!
-//! A log proves nothing by itself. Somebody must read all of it, remember what it has signed, and compare that with what others have
-//! seen. This crate does that for logs wherever they are ([`Source`]); [`RemoteSource`] is a log of any protocol at a URL.
+//! A log proves nothing by itself. A reader must read all of it, remember the checkpoints that it has signed, and compare them with
+//! those that others have seen. This crate does that for logs wherever they are ([`Source`]); [`RemoteSource`] is a log of any
+//! protocol at a URL.
 //!
 //! # What is verified
 //! Every head is signed by the log's key. Every head extends the one before. Every entry is hashed into the tree, and is among the
-//! first leaves of a signed one, before anything that it says is told. What cannot be proven is told, too.
+//! first leaves of a signed one, before anything that it says is told. A proof that fails or is missing is told, too.
 //!
 //! # What a crash does
 //! The state of a log is one file, written durably. It has the alarms that are not delivered. So an alarm is delivered at least once,

@@ -35,7 +35,7 @@ pub enum Error {
     )]
     Name(String),
     /// Two logs have one name.
-    #[error("two logs have the name {0:?}: their states would be one")]
+    #[error("two logs have the name {0:?}: each needs a name of its own, because the name is that of its file")]
     TwoLogs(String),
 }
 
@@ -57,11 +57,11 @@ pub struct Settings {
     pub watches: Arc<Watches>,
     /// Where alarms go.
     pub outputs: Outputs,
-    /// Who has seen checkpoints, too.
+    /// Witnesses, monitors and files that have seen checkpoints, too.
     pub peers: Vec<Peer>,
     /// For questions to peers.
     pub client: HttpClient,
-    /// Where is shown what is known of each log.
+    /// The status of each log, which the monitor keeps up to date.
     pub statuses: Statuses,
 }
 
@@ -176,7 +176,7 @@ impl Monitor {
                 tracing::error!(%error, "a log is no longer followed; start the monitor again");
             }
         }
-        // Nobody else may have followed meanwhile.
+        // No other monitor may have followed meanwhile.
         drop(lock);
     }
 }
@@ -192,7 +192,7 @@ async fn keep_following(mut follower: Follower, clock: Arc<dyn Clock>, period: D
                 told = round.unknown;
             }
             Err(error) => {
-                tracing::error!(%error, "what is known of a log cannot be kept; it is followed again from what was kept");
+                tracing::error!(%error, "the state of a log cannot be written; the log is followed again from the last written one");
                 if let Err(error) = follower.reopen() {
                     tracing::error!(%error, "the state of a log cannot be read");
                 }

@@ -1,4 +1,4 @@
-//! Delivers what is pending in a state. An output that fails keeps its own alarms waiting, and nobody else's.
+//! Delivers what is pending in a state. An output that fails keeps its own alarms waiting, and not those of other outputs.
 
 use crate::alarm::Alarm;
 use crate::output::{MAX_ALARMS, Output, Undelivered};

@@ -1,4 +1,4 @@
-//! How two signed trees of one log relate. What a log proves is verified; what it does not prove is not believed.
+//! How two signed trees of one log relate. The log's proofs are verified, and nothing is believed without one.
 
 use crate::source::{Source, SourceError};
 use chancery_verify::merkle::{self, TreeHead};

@@ -1,5 +1,5 @@
-//! A log that is followed: what the monitor asks of it. Where the log is, an implementation knows: [`crate::RemoteSource`] for a
-//! log elsewhere, the instance for its own.
+//! A log that is followed: the questions of the monitor to it. An implementation knows where the log is:
+//! [`crate::RemoteSource`] for a log elsewhere, the instance for its own.
 //!
 //! Nothing that it answers is believed but that the log's key has signed a head.
 

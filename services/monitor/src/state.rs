@@ -2,8 +2,8 @@
 //! as a whole and synced. **Writing it is the commit point**: a crash before it finds and delivers the same alarms again, with the
 //! same ids.
 //!
-//! Whoever can change the file can make the monitor pass over entries, so it belongs to the monitor alone. That a checkpoint is the
-//! log's is verified when it is read. Removing the file makes the monitor forget the history of the log.
+//! An attacker who can change the file can make the monitor pass over entries, so it belongs to the monitor alone. That a
+//! checkpoint is the log's is verified when it is read. Removing the file makes the monitor forget the history of the log.
 
 use crate::alarm::Alarm;
 use crate::conditions::Conditions;
@@ -129,7 +129,9 @@ impl State {
             (range, None) => followed == 0 && range.is_none(),
         };
         if !fits {
-            return Err(damaged("what was followed is not the beginning of the remembered tree".to_owned()));
+            return Err(damaged(
+                "the entries that were followed are not the beginning of the remembered tree".to_owned(),
+            ));
         }
         let Stored { fresh_ms, conditions, pending, .. } = stored;
         Ok(Some(Self { remembered, followed, range, fresh_ms, conditions, pending }))

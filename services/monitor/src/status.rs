@@ -1,4 +1,4 @@
-//! What is known of each log now: for metrics, for others' gossip, and for who asks.
+//! The present status of each log: for metrics, for the gossip of other monitors, and for readiness.
 
 use crate::alarm::AlarmKind;
 use std::collections::BTreeMap;

@@ -1,10 +1,11 @@
-//! What is watched for, and whether an entry is that.
+//! Watches, and whether an entry meets one.
 //!
-//! A watch has conditions, all of which an entry must meet. Those about a signer must be met by one and the same. Where authorities
-//! are configured, a certificate counts only if one of them has issued it: anybody can write any name into a certificate of their own.
+//! A watch has conditions, all of which an entry must meet. Those about a signer must be met by one and the same. Where
+//! authorities are configured, a certificate counts only if one of them has issued it: anybody can write any name into a
+//! certificate of their own.
 //!
-//! Patterns are broad: letter case is ignored, and globs cross `@`. A match too many is looked at; one too few is what an attacker
-//! wants.
+//! Patterns are broad: letter case is ignored, and globs cross `@`. A match too many is looked at; one too few is what an
+//! attacker wants.
 
 use crate::authorities::Authorities;
 use crate::expected::{self, Expected, ExpectedError, Known};
@@ -130,7 +131,7 @@ impl Watch {
         let has_condition = names_entry || self.is_about_signers();
         match (self.is_unreadable, has_condition) {
             (true, false) | (false, true) => Ok(()),
-            (true, true) => Err(wrong("unreadable", "what cannot be read meets no other condition: make two watches")),
+            (true, true) => Err(wrong("unreadable", "an unreadable entry meets no other condition: make two watches")),
             (false, false) => Err(wrong(
                 "name",
                 "the watch has no condition: add identity, domains, issuer, digests, keys, terms, ours or unreadable",

@@ -4,11 +4,11 @@
 //! 2. `scan`: in each log the candidates that the index names, those of the rarest condition first.
 //! 3. `entry`: every candidate is read from its log and parsed again. It is an answer only if its own terms meet every
 //!    condition. So an index that lies can hide an entry, but cannot invent one.
-//!    `statements`: what a log keeps beside entries leads to further candidates, and is read with them.
+//!    `statements`: those that a log keeps beside entries lead to further candidates, and are read with them.
 //! 4. `pages`: the answers of all logs in the order of their times, page by page. `counting` counts them.
 //! 5. `proof`: inclusion proofs to the checkpoint up to which the index is complete, verified before they are shown.
-//! 6. What is asked most often, made of the same parts: `artifact` (who signed this), `certificates` (what was issued to
-//!    whom, and was it used), `digests` (are these signed), `entry_ids` (Rekor v1's search), `consistency` (does one tree
+//! 6. The usual questions, made of the same parts: `artifact` (who signed this), `certificates` (which were issued, and was each
+//!    used), `digests` (are these signed), `entry_ids` (Rekor v1's search), `consistency` (does one tree
 //!    extend another).
 //!
 //! Nothing here is about HTTP.

@@ -4,9 +4,9 @@
 //! the checkpoint. The first difference is reported. The entries are believed: `chancery log check` derives the log from them.
 //!
 //! A run may have 40 million postings, and they come in another order from the entries than from its pages. So of each
-//! [`STRIPE`] entries two sums are compared, of hashes of the postings under a key that is drawn for each check: whoever changed the
-//! index could not know it, and so could not choose postings with an equal sum. Where two sums differ, the postings themselves are
-//! compared, to name the first one that is missing or should not be there.
+//! [`STRIPE`] entries two sums are compared, of hashes of the postings under a key that is drawn for each check: an attacker who
+//! changed the index could not know it, and so could not choose postings with an equal sum. Where two sums differ, the postings
+//! themselves are compared, to name the first one that is missing or should not be there.
 //!
 //! It only reads. A server may go on to index and to merge; a run that is gone meanwhile is checked as a part of the one that
 //! replaced it.

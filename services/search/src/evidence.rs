@@ -2,11 +2,11 @@
 //!
 //! A case answers one question («what did this identity sign?») with everything that proves the answer: the entries with
 //! their inclusion proofs and one checkpoint of each log, the certificates with their entries in the certificate log, and,
-//! beside these, trust files and lines of the CA's audit log. Whoever has the trust root can check it ([`check()`]), for ever
-//! and anywhere.
+//! beside these, trust files and lines of the CA's audit log. An auditor who has the trust root can check it
+//! ([`check()`]), for ever and anywhere.
 //!
-//! A case cannot prove that something is *missing* from a log: that an entry was not left out is the word of whoever packed
-//! it, up to the sizes that it names. And nobody signs a case. Its own SHA-256 tells two of them apart.
+//! A case cannot prove that something is *missing* from a log: that an entry was not left out is the word of the
+//! person who packed it, up to the sizes that it names. And a case is not signed. Its own SHA-256 tells two of them apart.
 //!
 //! # The archive
 //! A tar of plain files, sorted by name, with a fixed header ([`archive`]). The same members make the same bytes, and no other

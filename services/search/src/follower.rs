@@ -8,8 +8,8 @@
 //! 4. Write the runs in one transaction, by compare-and-swap on the version that was read in 1. **The commit is the point from which
 //!    the entries are found.** A process that is killed before has written nothing.
 //!
-//! Then runs are merged, a part of a run at a time, each with a compare-and-swap of its own. What is read of a log is what it
-//! publishes, so that one that is frozen or quarantined is followed as far as it is shown.
+//! Then runs are merged, a part of a run at a time, each with a compare-and-swap of its own. Only the
+//! published part of a log is read, so that one that is frozen or quarantined is followed as far as it is shown.
 //!
 //! # Several servers over one database
 //! The compare-and-swap makes it right that several follow one log. So that they do not all do the same work, one that sees that

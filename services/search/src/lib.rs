@@ -1,8 +1,8 @@
 //! An index of logs, derived from their entries by following them: what it is made of, how it is built and checked, and how it is
 //! asked.
 //!
-//! Logs do not depend on it. It may be dropped, and is built again. It cannot make anything up, because whoever asks derives the
-//! terms of what is found again; but one that was changed could hide an entry, which [`Index::check`] finds.
+//! Logs do not depend on it. It may be dropped, and is built again. It cannot make an entry up, because the terms of an entry
+//! that is found are derived again from the log; but an index that was changed could hide an entry, which [`Index::check`] finds.
 //!
 //! # How an index is made
 //! An entry has terms ([`chancery_verify::terms`]): digests, identities, keys. A *posting* is a term and the index of an entry that

@@ -1,4 +1,4 @@
-//! What is asked: conditions that an entry must meet, and the entries that are looked at.
+//! A query: conditions that an entry must meet, and the entries that are looked at.
 //!
 //! Pure. Parameters are read by [`parameters`], filters by [`filters`]; how a query is answered is
 //! [`answer`](crate::answer)'s.

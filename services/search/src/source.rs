@@ -1,5 +1,5 @@
-//! A log that is followed: what the index asks of it. This crate does not know where a log is. The instance implements this over
-//! its own logs.
+//! A log that is followed: the questions of the index to it. This crate does not know where a log is. The instance implements
+//! this over its own logs.
 
 pub use chancery_verify::terms::LogKind;
 

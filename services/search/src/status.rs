@@ -1,4 +1,4 @@
-//! What is known of the index of each log in this process: for readiness, metrics, and answers that wait for the index. In memory;
+//! The status of the index of each log in this process: for readiness, metrics, and answers that wait for the index. In memory;
 //! asking never waits.
 
 use std::collections::BTreeMap;

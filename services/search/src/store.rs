@@ -1,7 +1,7 @@
 //! Where the index is kept: the one place with SQL, behind domain verbs.
 //!
-//! Everything is derived from logs. An attacker who can change it can hide entries from questions, but not make any up: what is
-//! found is derived again from the entry. `chancery search check` finds what was changed.
+//! Everything is derived from logs. An attacker who can change it can hide entries from questions, but not make any up: the
+//! terms that were found are derived again from the entry. `chancery search check` finds every change.
 //!
 //! A step of the index is one transaction, which begins with a compare-and-swap on the version of the log's index: so two servers
 //! may build one index, and a process may be killed at any moment.

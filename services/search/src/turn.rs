@@ -1,9 +1,10 @@
 //! Which of several servers over one database does a work that one is enough for.
 //!
-//! Every step of the work changes a version in the database by compare-and-swap, so that it is right whoever works. A server that
-//! sees that another has changed the version stands by for some rounds, so that not all of them do the same. No clocks are compared.
+//! Every step of the work changes a version in the database by compare-and-swap, so that the result is right whichever server
+//! works. A server that sees that another has changed the version stands by for some rounds, so that not all of them do the
+//! same. No clocks are compared.
 
-/// What a server remembers of a work. At first it stands by for nobody.
+/// What a server remembers of a work. At first it stands by for no server.
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
     seen: Option<i64>,

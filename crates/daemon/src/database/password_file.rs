@@ -17,13 +17,13 @@ const MAX_BYTES: u64 = 1 << 20;
 /// Returns the password for a server. `None` if no line fits.
 ///
 /// # Errors
-/// [`DatabaseError::PasswordFile`] if the file cannot be read, or if others than its owner may read it.
+/// [`DatabaseError::PasswordFile`] if the file cannot be read, or if other users than its owner may read it.
 pub(super) fn password(path: &Path, options: &PgConnectOptions) -> Result<Option<String>, DatabaseError> {
     let failed = |reason: String| DatabaseError::PasswordFile { path: path.to_owned(), reason };
     let text = read(path).map_err(|error| failed(error.to_string()))?;
     let mode = fs::metadata(path).map_err(|error| failed(error.to_string()))?.permissions().mode();
     if mode & 0o077 != 0 {
-        return Err(failed(format!("others than its owner may read it; run chmod 600 {}", path.display())));
+        return Err(failed(format!("other users than its owner may read it; run: chmod 600 {}", path.display())));
     }
     let port = options.get_port().to_string();
     let database = options.get_database().unwrap_or_else(|| options.get_username());

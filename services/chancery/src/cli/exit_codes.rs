@@ -1,4 +1,4 @@
-//! What the exit code of each verb means: in its help, in its man page and in the reference, from this one table.
+//! The meaning of the exit codes of each verb: in its help, in its man page and in the reference, from this one table.
 //!
 //! Every verb has also those of [`crate::output`].
 
@@ -84,9 +84,9 @@ const TABLE: &[(&str, Codes)] = &[
         "monitor",
         &[
             (0, "nothing to tell; without --once, stopped by a signal"),
-            (1, "there is an alarm"),
+            (1, "there is an alarm, or an earlier one lasts"),
             (2, "wrong arguments or configuration"),
-            (3, "not everything could be told"),
+            (3, "something could not be checked or delivered: standard error says why"),
         ],
     ),
     (
@@ -123,7 +123,7 @@ const TABLE: &[(&str, Codes)] = &[
         "search follow",
         &[
             (0, "done"),
-            (1, "the log shows what is not true"),
+            (1, "the log contradicts itself: a wrong signature, other entries, an older or a second tree"),
             (2, "wrong arguments, trust root or database"),
             (3, "the log cannot be read"),
         ],

@@ -1,9 +1,9 @@
-//! `chancery monitor`: follows logs, and says what concerns its operator.
+//! `chancery monitor`: follows logs, and tells its operator of entries that concern them.
 //!
 //! Alarms go to standard output and to webhooks, what the process does to standard error.
 //!
-//! Exit codes with `--once`: 0 nothing to tell; 1 there is an alarm, or one of a log that lasts; 2 the arguments or the configuration
-//! are wrong; 3 not everything could be told. An alarm wins over what could not be told.
+//! Exit codes with `--once`: 0 nothing to tell; 1 there is an alarm, or an earlier one lasts; 2 the arguments or the configuration
+//! are wrong; 3 something could not be checked or delivered. 1 wins over 3.
 
 mod logs;
 mod run;
@@ -20,10 +20,10 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 const ALARMED: u8 = 1;
 /// Wrong arguments or configuration.
 const WRONG_USAGE: u8 = 2;
-/// Not everything could be told.
+/// Something could not be checked or delivered.
 const UNKNOWN: u8 = 3;
 
-/// Follow logs, prove that each has one history, and tell what was signed in your name
+/// Follow logs, prove that each has one history, and report entries in your name
 ///
 /// Follows any number of Rekor v1, Rekor v2, RFC 6962 and static-ct logs. Verifies each new checkpoint against the one before, hashes
 /// every entry into the signed tree, and compares checkpoints with those that witnesses and other monitors have seen. Tells each
@@ -31,7 +31,7 @@ const UNKNOWN: u8 = 3;
 /// are kept in a file.
 ///
 /// Can be killed at any moment; the next one goes on where it was. An alarm is delivered at least once, with the same id each time.
-/// An alarm that standard output does not take is told as not known, and delivered again.
+/// An alarm that cannot be written to standard output is kept, and delivered again.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery monitor --config /etc/chancery/monitor.toml

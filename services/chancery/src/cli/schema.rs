@@ -1,7 +1,7 @@
-//! `chancery schema`: the JSON schema of what a verb prints with `--json`.
+//! `chancery schema`: the JSON schemas of the documents that verbs print with `--json`.
 //!
-//! `schema/documents.json` has them, beside the code that prints; tests compare them with what each verb prints. What
-//! `chancery search` prints is a server's answer, so its schema is in the description of the server.
+//! `schema/documents.json` has them, beside the code that prints; tests compare them with each verb's output. The
+//! output of `chancery search` is a server's answer, so its schema is in the description of the server.
 
 use super::reference;
 use crate::output;

@@ -1,6 +1,6 @@
 //! `chancery search`: asks a server what its logs hold.
 //!
-//! Questions go to the server's search API ([`server`]). What it answers is shown and not verified: names in entries are
+//! Questions go to the server's search API ([`server`]). Its answer is shown and not verified: names in entries are
 //! foreign, and a server can answer what it likes. `chancery artifact` verifies.
 //!
 //! Exit codes: 0 something matches; 1 nothing does; 2 the arguments are wrong, or the server refuses the question; 3 there is

@@ -1,11 +1,11 @@
 //! `chancery verify`: whether files and images are signed, by whom, and whether that is enough.
 //!
-//! What is true is `chancery-verify`'s, what a registry has is `chancery-image`'s; these modules read arguments and files, and
-//! show the outcome. They ask no service but the registry of an image, and a TUF repository where one is named.
+//! `chancery-verify` decides, and `chancery-image` reads registries; these modules read arguments and files, and show the
+//! outcome. They ask no service but the registry of an image, and a TUF repository where one is named.
 //!
 //! Exit codes: 0 everything is verified; 1 something is refused; 2 the arguments, the policy or the trust root are wrong; 3 the
 //! question is open for something (its registry was busy, could not be reached or has no copy; a file could not be read). 3 is
-//! never turned into 1 or 0: what could not be asked is neither signed nor unsigned.
+//! never turned into 1 or 0: an artifact that could not be asked for is neither signed nor unsigned.
 
 mod attestation;
 mod blob;

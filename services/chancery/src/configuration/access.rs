@@ -1,4 +1,4 @@
-//! `[log.write]` and `[log.read]`: who may write to the logs of signatures, and who may read entries.
+//! `[log.write]` and `[log.read]`: the signers that may write to the logs of signatures, and the readers of entries.
 
 use super::LogTable;
 use crate::{instance::AccessSettings, issuers::ConfiguredIssuers};

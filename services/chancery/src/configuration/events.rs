@@ -1,4 +1,4 @@
-//! `[events]`: who is told of new entries.
+//! `[events]`: the receiver that is told of new entries.
 
 use super::{Configuration, access::check_kinds};
 use crate::instance::{EVENT_LOGS, EventSettings, Webhook};
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use std::path::PathBuf;
 use url::Url;
 
-/// Who is told of new entries in the Rekor logs, as soon as they are indexed. Needs `[search]`.
+/// A receiver that is told of new entries in the Rekor logs, as soon as they are indexed. Needs `[search]`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EventsTable {

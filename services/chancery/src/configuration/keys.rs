@@ -38,8 +38,8 @@ impl Configuration {
             let key = uri.parse::<KeyUri>().with_context(|| setting.clone())?;
             if let Some((other, _)) = seen.iter().find(|(_, known)| known.is_same_key(&key)) {
                 bail!(
-                    "{other} and {setting} are one key; each role needs a key of its own, or what it signs for one role could be \
-                     taken for the other's: name two"
+                    "{other} and {setting} are one key; each role needs a key of its own, because a signature for one role \
+                     could be taken for one of the other role: name two keys"
                 );
             }
             seen.push((setting, key));

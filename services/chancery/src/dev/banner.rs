@@ -1,5 +1,5 @@
-//! What `chancery dev` prints when it is ready: one screen with the URL, three commands and where to read on. Where a log is
-//! quarantined, that instead.
+//! The text that `chancery dev` prints when it is ready: one screen with the URL, three commands and where to read on.
+//! Where a log is quarantined, the reason instead.
 
 use super::commands::{BOLD, Facts, PASTE_INTO, PLAIN, command_for_all, first_three, wrap};
 

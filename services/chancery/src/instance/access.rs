@@ -1,4 +1,4 @@
-//! Who may write to the logs of an instance, and who may read their entries.
+//! The signers that may write to the logs of an instance, and the readers that may read their entries.
 
 use super::token_readers::TokenReaders;
 use crate::issuers::ConfiguredIssuers;

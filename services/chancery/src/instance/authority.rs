@@ -1,4 +1,4 @@
-//! The certificate authority of an instance: its chain, and whom it believes.
+//! The certificate authority of an instance: its chain, and the issuers that it believes.
 
 use super::{
     Setup,

@@ -1,5 +1,5 @@
-//! Events about new entries of an instance: to whom they go, and what is said of them. What they are is `chancery_search::events`'s.
-//! A receiver that is not told is a warning and never a failure, because no log depends on it.
+//! Events about new entries of an instance: their receiver, their checks and metrics. The events themselves are
+//! `chancery_search::events`'s. A receiver that is not told is a warning and never a failure, because no log depends on it.
 
 mod webhook;
 

@@ -1,4 +1,4 @@
-//! Metrics of what the logs do inside: batches, database, caches, checkpoints in the database, copies of their files.
+//! Metrics of the inside of the logs: batches, database, caches, checkpoints in the database, copies of their files.
 
 use super::running::RunningLogs;
 use chancery_daemon::{metrics::Metrics, samples};

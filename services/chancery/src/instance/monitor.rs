@@ -1,6 +1,6 @@
-//! A server that monitors its own logs: it finds what others sign in its operator's name, and not that the server lies.
+//! A server that monitors its own logs: it finds signatures of others in its operator's name, and not that the server lies.
 //!
-//! What it alarms goes to the log of the process, to webhooks and to metrics. No log depends on it.
+//! Its alarms go to the log of the process, to webhooks and to metrics. No log depends on it.
 
 use super::readiness::Checked;
 use crate::{

@@ -1,5 +1,4 @@
-//! What an operator is told about a running `chancery dev`, and how much it does for whom: metrics on a listener of their
-//! own, the audit log, rate limits.
+//! Operation of a running server: metrics on a listener of their own, the audit log, rate limits.
 
 use super::{access::Access, log_metrics, running::RunningLogs, witnesses};
 use crate::{loopback, role::Role, web_origin};

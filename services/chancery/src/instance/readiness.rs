@@ -1,6 +1,6 @@
 //! The checks of this process: collected from its parts, run together, and answered over gRPC.
 //!
-//! Each part knows its own checks. What they mean for a verdict is [`chancery_daemon::health`]'s.
+//! Each part knows its own checks. [`chancery_daemon::health`] makes a verdict of them.
 
 use crate::role::Role;
 use axum::Router;

@@ -1,4 +1,4 @@
-//! What an operator says about the Rekor v1 log of an instance. [`super::logs`] opens it.
+//! The operator's settings for the Rekor v1 log of an instance. [`super::logs`] opens it.
 
 use chancery_log::rekor_v1::{Attestations, Choices, KindName, Kinds, MAX_ATTESTATION_BYTES};
 use clap::Args;

@@ -1,4 +1,4 @@
-//! What an operator says about the Rekor v2 log of an instance. [`super::logs`] opens it.
+//! The operator's settings for the Rekor v2 log of an instance. [`super::logs`] opens it.
 
 use chancery_verify::key::KeyKind;
 use clap::{Args, ValueEnum};

@@ -1,4 +1,4 @@
-//! The search index of an instance: it follows the logs that run in this process, in their database. What it says of itself is a
+//! The search index of an instance: it follows the logs that run in this process, in their database. A fault of the index is a
 //! warning and never a failure, because no log depends on it.
 
 use super::{

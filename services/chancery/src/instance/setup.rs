@@ -1,5 +1,5 @@
-//! What an instance is, as `chancery dev` or `chancery serve` sets it up. Every part reads it; which parts there are, and how
-//! they hang together, is in [`super::composition`].
+//! The settings of an instance, as `chancery dev` or `chancery serve` makes them. Every part reads them; which parts there are,
+//! and how they hang together, is in [`super::composition`].
 
 use super::Addresses;
 use crate::{data_directory::DataDirectory, role::Role};

@@ -1,4 +1,4 @@
-//! What clients are given, made anew whenever a key is rotated: written to the data directory and served.
+//! The trust files for clients, made anew whenever a key is rotated: written to the data directory and served.
 
 use super::{Addresses, RekorV2Arguments, Setup, SignIn, transparency};
 use crate::{

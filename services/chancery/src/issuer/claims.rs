@@ -1,4 +1,4 @@
-//! What a token says.
+//! The claims of a token.
 
 use super::input::{ClientId, EmailAddress};
 use chancery_verify::Timestamp;

@@ -1,4 +1,4 @@
-//! What a request may contain, checked once and then carried as a type.
+//! The parameters of a request, checked once and then carried as types.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chancery_verify::hash;

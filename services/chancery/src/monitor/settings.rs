@@ -32,7 +32,8 @@ impl MonitorConfiguration {
             let made = webhook.open().with_context(|| format!("[[webhook]] {}", webhook.name))?;
             if outputs.iter().any(|output| output.name() == made.name()) {
                 bail!(
-                    "[[webhook]] {}: two webhooks have this name; what one has, the other would not get",
+                    "[[webhook]] {}: two webhooks have this name; give each its own, because the monitor remembers by the \
+                     name which alarms were delivered",
                     webhook.name
                 );
             }

@@ -1,4 +1,5 @@
-//! What clients know a generation of a key by, and how it is read: the certificates of an authority, a log's public half.
+//! The public part of a key's generation, by which clients know it, and how it is read: the certificates of an authority, a
+//! log's public half.
 
 use anyhow::Context as _;
 use chancery_ca::chain::IssuingChain;

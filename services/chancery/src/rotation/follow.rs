@@ -1,15 +1,15 @@
 //! A running server keeps up with `keys/ring.json`: it is looked at every second, and at once on SIGHUP.
 //!
-//! 1. Open what is new, and see that it signs.
-//! 2. Have everybody who must know it before it signs know it.
-//! 3. Publish everything that counts: trust files, and what the role itself shows.
+//! 1. Open the new generations, and see that each signs.
+//! 2. Tell a new key to every party that must know it before it signs.
+//! 3. Publish everything that counts: trust files, and the role's own answers.
 //! 4. Have the active key sign.
 //! 5. Record it in the audit log.
 //! 6. Say how far this is.
 //!
-//! What fails is an obstacle to the generation it belongs to: it is logged once, told by `chancery keys list` and the metrics,
-//! and tried again every ten seconds. Meanwhile the key that signs goes on signing. What the steps mean for a role, its
-//! [`Subject`] says.
+//! A failure is an obstacle to the generation it belongs to: it is logged once, told by `chancery keys list` and the metrics,
+//! and tried again every ten seconds. Meanwhile the key that signs goes on signing. A role's
+//! [`Subject`] says what the steps mean for it.
 
 use super::{Progress, credential::Credential, generations::Generations, status::Statuses};
 use anyhow::Context as _;

@@ -1,4 +1,4 @@
-//! What `chancery init` prints when it has made an instance: one screen with what there is now, and what comes next.
+//! The text that `chancery init` prints when it has made an instance: one screen with its parts, and the next steps.
 
 use crate::command::quoted;
 use chancery_log::{ct, rekor_v1, rekor_v2, store::Location};

@@ -1,4 +1,4 @@
-//! What a witness is told at its start, by a file or by options. Keys of its logs are only texts here.
+//! The settings of a witness at its start, from a file or from options. Keys of its logs are only texts here.
 
 use crate::{listening::TlsFiles, logging::TelemetryTable};
 use anyhow::Context as _;

@@ -1,5 +1,5 @@
-//! What a start begins: nothing for a log that was ended; reads alone for one in doubt; else its sequencer and what publishes
-//! what that signs.
+//! The tasks that a start begins: none for a log that was ended; reads alone for one in doubt; else its sequencer, and the tasks
+//! that publish the heads that it signs.
 
 use super::doubt::{Ended, Keeper, Memory};
 use super::settings::{OpenError, Settings};

@@ -1,4 +1,4 @@
-//! What outlives the process of a log in doubt.
+//! The state of a log in doubt that outlives its process.
 //!
 //! - A quarantine is recorded ([`Keeper::keep`]): in the database, so that every server over it stops, and in a file beside
 //!   the high-water mark, which a restore of the database does not take back.

@@ -1,4 +1,4 @@
-//! What a log is opened with, and why it cannot be.
+//! The settings with which a log is opened, and the reasons why it cannot be opened.
 
 use crate::destination::{self, Destination};
 use crate::trust::witnessing::Witnesses;

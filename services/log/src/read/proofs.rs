@@ -1,7 +1,7 @@
-//! What is read of a log: entries, and proofs that are made from its tiles and verified before they leave.
+//! Reads of a log: entries, and proofs that are made from its tiles and verified before they leave.
 //!
 //! A self-check of a read can fail because a cache in memory is damaged, or because the database has lost or changed
-//! something. So it is made again without the cache. If it fails once more, what is stored is in doubt, and the log is
+//! something. So it is made again without the cache. If it fails once more, the stored state is in doubt, and the log is
 //! quarantined ([`Log::checked`]): it must not promise more entries over storage that loses them.
 
 use crate::head::Published;

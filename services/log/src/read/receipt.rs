@@ -1,4 +1,4 @@
-//! Receipts: what became of an entry, with the proof that it is in a published tree.
+//! Receipts: the place of an entry, with the proof that it is in a published tree.
 
 use crate::head::{Published, Sequenced};
 use crate::tree::{Pending, prove_inclusion};

@@ -1,7 +1,7 @@
 //! A log as files: checkpoint, hash tiles, entry bundles (C2SP tlog-tiles; static-ct-api for CT).
 //!
-//! Everything but the checkpoint is immutable, so full tiles and bundles are kept in memory ([`crate::cache`]). What an entry
-//! looks like inside a bundle is the personality's.
+//! Everything but the checkpoint is immutable, so full tiles and bundles are kept in memory ([`crate::cache`]). The
+//! personality decides the form of an entry in a bundle.
 
 pub(crate) mod http;
 

@@ -1,6 +1,6 @@
-//! Attestations: what entries have only a hash of, kept beside the logs.
+//! Attestations: payloads of which entries have only a hash, kept beside the logs.
 //!
-//! They belong to no log. Nothing in a tree depends on them, so one may be deleted, e.g. because somebody has a right to
+//! They belong to no log. Nothing in a tree depends on them, so one may be deleted, e.g. because a person has a right to
 //! that: its entry is proven as before.
 
 use super::Answer;

@@ -1,4 +1,4 @@
-//! What both databases share: how rows become the store's types. They have the same columns in the same order, and
+//! The parts that both databases share: how rows become the store's types. They have the same columns in the same order, and
 //! nothing that is read is believed to be in range.
 
 use super::{Census, CommittedHead, EarlierHead, End, LogRecord, Lookup, Recorded, StoreError};

@@ -1,4 +1,4 @@
-//! What a store keeps of logs in doubt: that one is quarantined, that one was ended, and which database this is.
+//! The records of a store about logs in doubt: that one is quarantined, that one was ended, and which database this is.
 //!
 //! Not the verdicts: these are those of [`crate::quarantine`] and [`crate::ending`].
 

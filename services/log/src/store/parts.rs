@@ -1,8 +1,8 @@
 //! Entries as they are stored: packed, by entry bundle.
 //!
-//! What one batch adds to one bundle of 256 is one row, a *part*: leaf hashes, identity hashes and contents of its entries,
-//! each one after the other. A busy log writes and reads a few large rows instead of many small ones (a third of the cost
-//! per entry, and no page that is half empty). A part never reaches over the border of a bundle, so that a bundle is the
+//! A batch adds one row to each bundle of 256 that it reaches, a *part*: leaf hashes, identity hashes and contents of its
+//! entries, each one after the other. A busy log writes and reads a few large rows instead of many small ones (a third of the
+//! cost per entry, and no page that is half empty). A part never reaches over the border of a bundle, so that a bundle is the
 //! parts that begin in it, and it is of bounded size, so that one entry can be read without the others of a large batch.
 
 use super::convert::{to_i64, to_u64};

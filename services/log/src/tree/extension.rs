@@ -1,4 +1,4 @@
-//! Extending: what a batch makes of a tree.
+//! Extending: the tree that a batch makes of another one.
 
 use super::Pending;
 use crate::Corrupt;

@@ -1,7 +1,7 @@
-//! The guard: what must be true of a stored log before anything is signed. Every start passes it.
+//! The guard: the conditions that a stored log must meet before anything is signed. Every start passes it.
 //!
 //! 1. The checkpoint in the object store, where the log's files are copied to one, and that in the high-water mark were read
-//!    before the guard is asked. The log's key has signed both: what it did not sign says nothing about the log.
+//!    before the guard is asked. The log's key has signed both: a note that it did not sign says nothing about the log.
 //! 2. The newest stored checkpoint is one the log's key signed.
 //! 3. The head is not behind it, nor behind those of 1.
 //! 4. The tiles of the right edge hash to the head's root.

@@ -1,7 +1,7 @@
-//! Who signed this: every entry about a digest, with what it proves.
+//! The signers of an artifact: every entry about a digest, with its verdict.
 //!
 //! An entry is verified by itself ([`Verifier::verify_found`]) with the trust root of this process: its log's checkpoint
-//! and inclusion proof, and the chain and signature of each signer. Nobody is an answer, too.
+//! and inclusion proof, and the chain and signature of each signer. An empty list is an answer, too.
 
 use super::entry::Found;
 use super::logs::AskedLog;

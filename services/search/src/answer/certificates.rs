@@ -1,4 +1,4 @@
-//! Which certificates were issued to whom, from the certificate logs, and whether each was used.
+//! The certificates that were issued, from the certificate logs, and whether each was used.
 //!
 //! A certificate log has the *precertificate*; an entry of a signature has the certificate that was issued for it, so no
 //! hash of one is in the other. What is provable: the certificate without its SCT list has the same bytes as the logged
@@ -6,7 +6,7 @@
 //! that, entries are looked up that the same *key* has signed: a bare key can be logged instead of its certificate, and a
 //! key that signs under two certificates would not be ephemeral.
 //!
-//! «Unused» is what the indexed entries of the logs of signatures say, up to their checkpoints, and of these logs only.
+//! «Unused» is about the indexed entries of the logs of signatures, up to their checkpoints, and about these logs only.
 
 use super::entry::{self, Found};
 use super::logs::{self, AskedLog};

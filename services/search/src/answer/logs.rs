@@ -69,7 +69,9 @@ pub(crate) async fn asked(index: &Index, query: &Query) -> Result<Vec<Arc<AskedL
         logs.push(Arc::new(AskedLog::open(index, source).await?));
     }
     if logs.is_empty() && !query.logs.is_empty() {
-        return Err(Unusable::new("log", "no log of this name holds what is asked for").into());
+        let message =
+            "this question is not about these logs: Rekor logs have signatures, certificate logs have certificates";
+        return Err(Unusable::new("log", message).into());
     }
     Ok(logs)
 }

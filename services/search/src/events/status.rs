@@ -1,4 +1,4 @@
-//! What is known in this process of the events of each log: for readiness and metrics. In memory; asking never waits.
+//! The status of the events of each log in this process: for readiness and metrics. In memory; asking never waits.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

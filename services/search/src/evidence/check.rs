@@ -13,8 +13,8 @@
 //! 4. Each entry is judged by itself: promise, chain, SCTs and signature, or the authority that issued the certificate. A
 //!    signer who is not trusted is no fault of the case: the log has the entry, and the report says why it is refused.
 //! 5. Each certificate of an entry is there, and no other. The entry of a certificate log that has it is found by its bytes.
-//! 6. Trust files and audit lines are about what is in the case. Nobody has signed them: TUF metadata is the caller's to
-//!    verify, and audit lines are the CA's word.
+//! 6. Trust files and audit lines are about what is in the case. The check verifies no signature on them: TUF metadata is the
+//!    caller's to verify, and audit lines are the CA's word.
 
 use super::case::Case;
 use super::certificates;

@@ -1,4 +1,4 @@
-//! What one entry of a case proves by itself.
+//! The verdict on one entry of a case by itself.
 
 use super::certificates;
 use super::documents::{Decoded, Place};

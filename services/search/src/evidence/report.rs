@@ -1,4 +1,4 @@
-//! What a case proves, and what it does not.
+//! The report of a check: the facts that a case proves, and those that it does not.
 
 use super::documents::Place;
 use chancery_verify::Refusal;

@@ -1,4 +1,4 @@
-//! `GET /api/artifacts/{algorithm}:{hex}`: who signed this.
+//! `GET /api/artifacts/{algorithm}:{hex}`: the signers of an artifact.
 
 use super::error::{Failure, respond};
 use super::response::{CompleteTo, Entry};
@@ -24,7 +24,7 @@ pub(super) const MAX_PAGE: u64 = 200;
 /// Entries of a page where a client names no limit.
 pub(super) const USUAL_PAGE: u64 = 50;
 
-/// Who signed an artifact.
+/// The signers of an artifact.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "ArtifactAnswer")]
 pub(super) struct Answer {

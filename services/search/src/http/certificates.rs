@@ -1,4 +1,4 @@
-//! `GET /api/certificates`: which certificates were issued to whom, and whether a signature under each is in a log.
+//! `GET /api/certificates`: the certificates that were issued, and whether a signature under each is in a log.
 
 use super::error::{Failure, respond};
 use super::response::{CompleteTo, Entry, Reference};

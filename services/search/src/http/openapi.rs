@@ -79,11 +79,11 @@ fn searches(group: &mut Group<'_>) {
 }
 
 fn audits(group: &mut Group<'_>) {
-    let artifact = Operation::get("getArtifact", "Who signed this.")
+    let artifact = Operation::get("getArtifact", "The signers of an artifact.")
         .describe(
             "Each entry about the digest in a log of signatures, newest first, with each of its signers, its inclusion proof \
              and what was verified with the trust root of this server: the checkpoint of the log, the chain and the SCTs of \
-             the certificate, and the signature if it is over the digest. Nobody (an empty list) is an answer, too. Do not \
+             the certificate, and the signature if it is over the digest. An empty list is an answer, too. Do not \
              believe the server: `chancery artifact` verifies the same again.",
         )
         .path("digest", pattern("^[A-Za-z0-9_-]+:([0-9a-fA-F]{2})+$"), "`sha256:` and 64 digits, or another algorithm.");
@@ -93,7 +93,7 @@ fn audits(group: &mut Group<'_>) {
         [Content::json::<artifacts::Answer>()],
     );
     group.add("/api/artifacts/{digest}", faults(artifact));
-    let certificates = Operation::get("getCertificates", "Which certificates were issued to whom.").describe(
+    let certificates = Operation::get("getCertificates", "Certificates that were issued, and their uses.").describe(
         "From the certificate logs, with the filters of a search. Each certificate with the entries of signatures in which \
          it, or its key, was used.",
     );
@@ -213,7 +213,7 @@ fn entry_summary() -> Value {
             "not_after": about("RFC 3339.", text()),
             "key_sha256": about("SHA-256 of the `SubjectPublicKeyInfo`, in hexadecimal.", text()),
             "key_ids": about("Ids of a key that is not X.509.", texts()),
-            "key_emails": about("E-mail addresses in a key. Nobody has checked them.", texts()),
+            "key_emails": about("E-mail addresses in a key. They are not verified.", texts()),
         },
         "required": ["format"],
     });

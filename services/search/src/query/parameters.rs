@@ -1,6 +1,6 @@
 //! The parameters of a URL, each read by its name once.
 //!
-//! What is left over at the end is refused: a filter that is misspelt and ignored would answer another question.
+//! A parameter that is left over at the end is refused: a filter that is misspelt and ignored would answer another question.
 
 use chancery_verify::{Timestamp, shown};
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-//! What both databases share: statements that read, and how rows become the store's types. Nothing that is read is believed to be
-//! in range.
+//! The parts that both databases share: statements that read, and how rows become the store's types. Nothing that is read is
+//! believed to be in range.
 
 use super::{Held, Order, Progress, Run, RunState, StoreError};
 use crate::corrupt::Corrupt;

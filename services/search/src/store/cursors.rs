@@ -1,5 +1,5 @@
-//! How far events have been delivered. Unlike the index this is not derived: a row that is lost is a receiver that is told of what
-//! is logged from then on. An attacker who can change it can have events delivered again, or left out.
+//! How far events have been delivered. Unlike the index this is not derived: after the loss of a row, a receiver is told of
+//! entries that are logged from then on. An attacker who can change it can have events delivered again, or left out.
 
 use super::convert::{to_i64, to_u64};
 use super::postgres::read;

@@ -251,7 +251,7 @@ impl Service {
             Role::ALL.into_iter().find(|role| repository.metadata(*role).version < served.metadata(*role).version);
         match older {
             Some(role) => {
-                tracing::error!(%role, "the TUF repository on disk is older than what was served; it is not served");
+                tracing::error!(%role, "the TUF repository on disk is older than the one that was served; it is not served");
             }
             None => *served = Arc::new(repository),
         }

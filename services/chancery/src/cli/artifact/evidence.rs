@@ -1,5 +1,5 @@
-//! What a server has about a digest: entries with their proofs, and what Rekor v1 has beside them. Nothing of it is verified
-//! here.
+//! The evidence of a server about a digest: entries with their proofs, and the promises and statements that Rekor v1 has beside
+//! them. Nothing of it is verified here.
 
 use super::super::search::{
     beside::{Beside, Promise, beside},

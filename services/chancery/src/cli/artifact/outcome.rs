@@ -1,4 +1,4 @@
-//! What came out, as text for people, as JSON for programs, and as exit code.
+//! The result, as text for people, as JSON for programs, and as exit code.
 
 use super::{evidence::Entry, verdict::Established};
 use crate::output;
@@ -41,7 +41,7 @@ enum Verdict {
     /// Everything holds, the signature as well, and nothing tells when it was made. That the certificate was used while it was
     /// valid is not established.
     Undated,
-    /// The log has the entry, which does not have what its signature is over.
+    /// The log has the entry, which lacks the signed data.
     Unread,
     /// A timestamp of the artifact is verified. It says nothing of a signer.
     Timestamped,
@@ -193,11 +193,11 @@ impl Outcome {
                 (Status::Undecided, Some(reason))
             }
             Some(Verdict::Unread) => {
-                (Status::Undecided, Some("only entries are logged that do not have what their signatures are over"))
+                (Status::Undecided, Some("the entries about it lack the signed data, so no signature can be verified"))
             }
             Some(Verdict::Refused) => (Status::Refused, Some("no entry about it is verified")),
             Some(Verdict::Timestamped) => {
-                (Status::Nobody, Some("only timestamps of it are logged, which do not say who signed it"))
+                (Status::Nobody, Some("only timestamps of it are logged, and a timestamp does not name the signer"))
             }
             None => {
                 let reason = "the server shows no entry about it; that of an image's signature, and of an attestation whose statement \

@@ -1,4 +1,4 @@
-//! What an entry proves about a digest. Pure: everything that it needs was gathered before.
+//! The verdict on an entry: how much it proves about a digest. Pure: everything that it needs was gathered before.
 
 use super::evidence::Entry;
 use chancery_verify::{

@@ -1,4 +1,4 @@
-//! What came out, as text for people, as JSON for programs, and as exit code.
+//! The result, as text for people, as JSON for programs, and as exit code.
 
 use super::{
     super::artifact::outcome::{escaped, when, whole},
@@ -233,7 +233,7 @@ fn not_established(report: &Report, history: Option<&History>) -> Vec<String> {
         "that its certificate is in a certificate log; it has no SCT that counts",
     );
     let unread = report.signatures.iter().filter(|signature| signature.verdict == Verdict::Unread).count();
-    add(unread, "who signed; the log has the entry, and the entry does not have what its signature is over");
+    add(unread, "the signer; the log has the entry, and the entry lacks the signed data");
     if report.audit_lines > 0 {
         sentences.push("the lines of the audit log; they are the CA's word".to_owned());
     }

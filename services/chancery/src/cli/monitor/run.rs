@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 pub(super) enum Failure {
     /// The arguments or the configuration are wrong.
     Usage(anyhow::Error),
-    /// What is known of a log cannot be used or kept, or the sockets.
+    /// The state of a log cannot be read or written, or the sockets cannot be used.
     Broken(anyhow::Error),
 }
 
@@ -76,7 +76,7 @@ fn open(configuration: &MonitorConfiguration, format: LineFormat, gossip: &[Stri
 
 async fn once(monitor: Monitor, arguments: &Arguments) -> Result<ExitCode, Failure> {
     let statuses = monitor.statuses();
-    let round = monitor.once().await.context("what is known of a log cannot be kept").map_err(Failure::Broken)?;
+    let round = monitor.once().await.context("the state of a log cannot be written").map_err(Failure::Broken)?;
     let round = with_metrics(round, arguments.metrics_file.as_deref(), &statuses);
     for reason in &round.unknown {
         output::note(&format!("not known: {reason}"));

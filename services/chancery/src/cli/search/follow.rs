@@ -6,7 +6,7 @@
 //! 3. The index follows it, as it follows a server's own logs: every entry is hashed into the tree of a signed head before the
 //!    transaction that makes it findable. So the process may be killed at any moment, and the next one goes on.
 //! 4. [`lines`] shows how it goes, and [`serve`] answers questions meanwhile.
-//! 5. If the log shows what is not true, its checkpoints are kept as evidence.
+//! 5. If the log contradicts itself, its checkpoints are kept as evidence.
 //!
 //! Exit codes: [`failure`].
 
@@ -214,7 +214,7 @@ async fn evidence(logs: &Logs, is_meant: impl Fn(&Followed) -> bool) -> Evidence
     }
 }
 
-/// Follows the logs until a signal comes, or one of them shows what is not true.
+/// Follows the logs until a signal comes, or one of them contradicts itself.
 async fn stay(
     arguments: &Arguments,
     index: &Index,

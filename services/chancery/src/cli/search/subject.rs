@@ -1,5 +1,5 @@
-//! Whose index a command is about: that of an instance over its own logs, or one that `chancery search follow` has made of a log
-//! elsewhere.
+//! The index that a command is about: that of an instance over its own logs, or one that `chancery search follow` has made of a
+//! log elsewhere.
 
 use super::follow::{self, LogArguments};
 use crate::cli::{log::index, place::InstanceArguments};

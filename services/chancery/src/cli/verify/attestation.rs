@@ -1,4 +1,4 @@
-//! `chancery verify attestation`: what is said about files, by whom.
+//! `chancery verify attestation`: signed statements about files, and their signers.
 
 use super::{
     blob::{SharedArguments, interrupted, one_file},

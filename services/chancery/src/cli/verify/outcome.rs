@@ -1,4 +1,4 @@
-//! What came out for every file and image, as a table for people, as JSON for programs, and as exit code.
+//! The result for every file and image, as a table for people, as JSON for programs, and as exit code.
 
 use crate::output;
 use chancery_image::{Broken, Place, Purpose};

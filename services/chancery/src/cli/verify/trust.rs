@@ -1,4 +1,4 @@
-//! Whom to trust: files, or a TUF repository that has them.
+//! The trust root: files, or a TUF repository that has them.
 
 mod repository;
 

@@ -1,4 +1,4 @@
-//! What is remembered about a TUF repository, and the options that say it.
+//! The settings of a TUF repository that the instance remembers, and the options for them.
 
 use crate::{durable, duration};
 use anyhow::Context as _;

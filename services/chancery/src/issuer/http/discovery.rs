@@ -1,4 +1,4 @@
-//! What a client learns first: OpenID Connect Discovery 1.0 §3 and the key set.
+//! The documents that a client fetches first: OpenID Connect Discovery 1.0 §3 and the key set.
 
 use super::super::{Issuer, jwks::KeySet};
 use axum::{

@@ -1,4 +1,4 @@
-//! Following: what a replica does about heads that another one committed.
+//! Following: a replica publishes heads that another one committed.
 //!
 //! A stopped replica that wakes up, or one that only ever reads, holds a published head that is behind. It publishes a
 //! newer one only after it has read it as committed, re-hashed its right edge, and seen that it extends the head it

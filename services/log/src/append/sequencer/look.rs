@@ -1,4 +1,4 @@
-//! Looking: what a sequencer finds out about its database while nothing is written.
+//! Looking: a sequencer checks its database while nothing is written.
 //!
 //! Where the last batch failed, clients may have been sent elsewhere, so no entry comes that could show that the fault is
 //! over. Then it rehearses one: everything that a batch writes is written, and undone.

@@ -1,7 +1,7 @@
-//! What a log keeps beside entries, where its operator has said so: payloads of envelopes, and COSE messages. Their entries
-//! have only a hash of them.
+//! Payloads that a log keeps beside entries, where its operator has said so: payloads of envelopes, and COSE messages. Their
+//! entries have only a hash of them.
 //!
-//! Kept after the entry's commit and before its answer: what an acknowledged entry has beside it is not lost. A request that
+//! Kept after the entry's commit and before its answer: the payload of an acknowledged entry is not lost. A request that
 //! fails in between is repeated by its client, and keeps it then. Nothing is shown that has another hash than the entry says.
 
 use crate::Error;
@@ -58,7 +58,7 @@ impl Attestations {
             let digest = hex::encode(digest);
             tracing::error!(
                 digest,
-                "what is kept beside an entry has another hash than the entry says, and is not shown"
+                "the payload that is kept beside an entry has another hash than the entry says, and is not shown"
             );
         }
         Ok(kept.filter(|_| is_it))

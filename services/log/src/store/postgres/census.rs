@@ -1,4 +1,4 @@
-//! What only a check reads: the tables that lead to entries, how many rows there are, and what no log has.
+//! Rows that only a check reads: the tables that lead to entries, how many rows there are, and rows of no log.
 
 use super::super::convert::{self, CensusRow, LookupRow, to_i64};
 use super::super::{Indexed, StoreError};

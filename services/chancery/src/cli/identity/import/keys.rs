@@ -1,5 +1,5 @@
 //! One object of Fulcio's file, key by key. Each key is taken by the code that knows what it means; what is left at the end was
-//! understood by none, and may have kept somebody out. So it is named and never passed over.
+//! understood by none, and may have limited the certificates. So it is named and never passed over.
 
 use serde_json::{Map, Value};
 

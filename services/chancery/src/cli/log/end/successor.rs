@@ -1,4 +1,4 @@
-//! What follows a log that was ended: the next generation of its key, and the empty log of it.
+//! The successor of a log that was ended: the next generation of its key, and the empty log of it.
 
 use crate::{
     cli::keys::Stage,

@@ -1,6 +1,6 @@
 //! The evidence against a log: checkpoints that its key has signed, and that contradict each other or its entries.
 //!
-//! Nobody else may ever see them: a server can show one tree to one reader only. So they are written to files where the
+//! Other readers may never see them: a server can show one tree to one reader only. So they are written to files where the
 //! database is a file, and shown in any case.
 
 use chancery_daemon::durable;

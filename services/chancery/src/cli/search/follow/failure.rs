@@ -8,7 +8,7 @@ use std::process::ExitCode;
 /// Why following ends.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::cli::search) enum Failure {
-    /// The log shows what is not true.
+    /// The log contradicts itself.
     #[error("{reason}")]
     Untrue {
         /// What it shows.

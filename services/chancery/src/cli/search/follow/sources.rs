@@ -1,8 +1,8 @@
 //! A log elsewhere as the index takes it. Twice: for following it, and for questions.
 //!
-//! What is followed is hashed into the log's tree by the index itself, so it is read ahead and not verified here. What is asked
-//! for is an entry here and there, and the index only says where to look: so it is proven to be in the tree before it is an
-//! answer, and then remembered.
+//! Entries that are followed are hashed into the log's tree by the index itself, so they are read ahead and not verified here.
+//! A question needs an entry here and there, and the index only says where to look: so the entry is proven to be in the tree
+//! before it is an answer, and then remembered.
 
 use super::followed::Followed;
 use chancery_log_client::RemoteEntry;

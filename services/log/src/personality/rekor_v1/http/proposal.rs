@@ -1,5 +1,5 @@
-//! The outer members of a proposed entry, which every kind has: kind, version and spec. What a spec must be is
-//! [`chancery_verify::rekor`]'s.
+//! The outer members of a proposed entry, which every kind has: kind, version and spec. [`chancery_verify::rekor`]
+//! checks the spec.
 
 use super::error::Failure;
 use chancery_verify::rekor::{EntryKind, ProposedEntry};

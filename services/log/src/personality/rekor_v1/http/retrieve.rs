@@ -1,8 +1,8 @@
 //! `POST /api/v1/log/entries/retrieve`: up to ten entries by id, proposal or index.
 //!
-//! Whoever proposes an entry has it, so it is answered to everybody where entries are for readers, too: clients that verify a
-//! signature without a bundle ask that way. Ids and indices can be counted up, so these are for readers. So is what is kept
-//! beside an entry: whoever has an entry may have only the hash of that.
+//! A client that proposes an entry has it, so a proposal is answered to everybody, also where entries are for readers: clients
+//! that verify a signature without a bundle ask that way. Ids and indices can be counted up, so these are for readers. So is a
+//! payload that is kept beside an entry: a client that has the entry may have only the hash of the payload.
 
 use super::entries::{BadName, EntryName, ID, parse_name};
 use super::error::{Failure, sentence};

@@ -1,7 +1,7 @@
-//! One exhaustive match from what went wrong to what rekor-tiles would say, and why, which it would not.
+//! One exhaustive match from each failure to the answer of rekor-tiles, with the reason, which rekor-tiles leaves out.
 //!
 //! Codes and statuses are upstream's, and so are the texts, with the reason behind them where upstream keeps it to its own
-//! log. What it has nothing for is in `details`: our stable reason, and of a duplicate the entry that is there.
+//! log. What upstream has no field for is in `details`: our stable reason, and of a duplicate the entry that is there.
 
 use super::response::TransparencyLogEntry;
 use crate::Error;
