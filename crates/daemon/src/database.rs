@@ -4,6 +4,7 @@
 //! version the binary was built with.
 
 mod connections;
+mod durability;
 mod opener;
 mod parameters;
 mod password_file;
@@ -102,6 +103,28 @@ pub enum DatabaseError {
     /// The server is a standby.
     #[error("the database server is a standby and cannot be written to: connect to its primary")]
     Standby,
+    /// The server was a primary before another one was promoted, and does not know it.
+    #[error(
+        "the database server is on timeline {found}, and another one in the URL is on timeline {newest}: it was replaced by that \
+         one and still takes writes. Stop it, or make it a standby of the other (pg_rewind). If older files were put back on all \
+         of them on purpose, restart chancery"
+    )]
+    Superseded {
+        /// Its timeline.
+        found: u32,
+        /// That of the newest primary.
+        newest: u32,
+    },
+}
+
+/// For a caller that opens connections for statements. [`DatabaseError`] is found again by what it is.
+impl From<DatabaseError> for sqlx::Error {
+    fn from(error: DatabaseError) -> Self {
+        match error {
+            DatabaseError::Open(error) => error,
+            error => Self::Configuration(error.into()),
+        }
+    }
 }
 
 /// A numbered migration: version, name, plain SQL.

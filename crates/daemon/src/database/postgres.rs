@@ -5,6 +5,7 @@
 //! that its owner has migrated.
 
 use super::connections::Connections;
+use super::durability::{self, COMMIT_SETTING};
 use super::opener::Opener;
 use super::servers::{Servers, Target};
 use super::timeline::{self, Timeline};
@@ -31,10 +32,6 @@ const POSTGRES_MIGRATIONS: &[MigrationSource] = &[
 
 /// `server_version_num` of the oldest server that is tested.
 const OLDEST_SERVER: u32 = 140_000;
-/// How long a commit waits. Every value except `off` waits for the disk.
-const COMMIT_SETTING: &str = "synchronous_commit";
-/// Settings under which a commit that returned may be lost.
-const DURABILITY_SETTINGS: [&str; 3] = ["fsync", "full_page_writes", COMMIT_SETTING];
 /// One connection for each log that appends, and a few for other writes.
 const WRITERS: u32 = 6;
 /// Concurrent reads of one process. Two replicas with both pools stay far below the server's default of 100
@@ -71,7 +68,7 @@ pub struct Postgres {
     pub writers: Connections,
     /// For everything else; their transactions are read-only.
     pub readers: Connections,
-    /// Of the writers.
+    /// Of both.
     timeline: Timeline,
 }
 
@@ -112,15 +109,16 @@ impl Postgres {
 pub async fn open_postgres(url: &str) -> Result<Postgres, DatabaseError> {
     let opener = opener(url, Target::Primary)?;
     // Migrations use a connection of their own: they may take longer than the limit for the server's statements.
-    let mut connection = opener.attempt().await.map_err(explained)?;
+    let (mut connection, _) = opener.attempt().await.map_err(explained)?;
     let commit = verify_server(&mut connection).await?;
     migrate(&mut connection, POSTGRES_MIGRATIONS).await?;
     connection.close().await?;
     // As it was found, whatever is set later for the server, the database or the role: a session would follow that.
-    let writing = opener.with(|options| options.options(SESSION).options([(COMMIT_SETTING, &commit)]));
     let timeline = Timeline::watch(Instant::now());
-    let writers = Connections::open(writing.noting(timeline.clone()), WRITERS).await?;
-    let readers = Connections::open(opener.with(read_only), READERS).await?.of_primary();
+    let opener = opener.noting(timeline.clone());
+    let writing = opener.with(|options| options.options(SESSION).options([(COMMIT_SETTING, &commit)])).durable();
+    let writers = Connections::open(writing, WRITERS).await?;
+    let readers = Connections::open(opener.with(read_only).of_primary(), READERS).await?;
     Ok(Postgres { writers, readers, timeline })
 }
 
@@ -182,18 +180,7 @@ async fn verify_server(connection: &mut PgConnection) -> Result<String, Database
     if sqlx::query_scalar("SELECT pg_is_in_recovery()").fetch_one(&mut *connection).await? {
         return Err(DatabaseError::Standby);
     }
-    let mut commit = String::new();
-    for setting in DURABILITY_SETTINGS {
-        let value: String =
-            sqlx::query_scalar("SELECT current_setting($1)").bind(setting).fetch_one(&mut *connection).await?;
-        if value == "off" {
-            return Err(DatabaseError::NotDurable { setting, value });
-        }
-        if setting == COMMIT_SETTING {
-            commit = value;
-        }
-    }
-    Ok(commit)
+    durability::verify(connection).await
 }
 
 /// Applies missing migrations under the migrator's lock, so that replicas may start together. If none is missing it
