@@ -10,11 +10,13 @@ mod parameters;
 mod password_file;
 mod postgres;
 mod servers;
+mod silence;
 mod sqlite;
 mod timeline;
 
 pub use connections::{Connections, Lent};
 pub use postgres::{Postgres, check_postgres_url, open_postgres, open_postgres_read_only};
+pub use silence::is_silent;
 pub use sqlite::{Sqlite, open_sqlite, open_sqlite_read_only};
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
