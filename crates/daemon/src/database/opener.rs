@@ -24,6 +24,9 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long one of several servers may take. A server that vanished without a word must leave time for the others.
 const PATIENCE: Duration = Duration::from_millis(1500);
+/// Pause between looks for a newer primary: well below the time for which nothing is added after one is found, see
+/// [`super::timeline`].
+const LOOK: Duration = Duration::from_secs(5);
 /// Pauses between attempts.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -81,6 +84,21 @@ impl Opener {
     /// Whether a server that said this of itself is the newest primary, as far as is known.
     pub(super) fn is_newest(&self, told: Option<Told>) -> bool {
         self.timeline.as_ref().is_none_or(|timeline| timeline.is_newest(told))
+    }
+
+    /// Asks the servers that are not in use what they say of themselves, until it is dropped. Where an old primary was not stopped,
+    /// no connection to it breaks, and nothing else would lead to the new one.
+    pub(super) async fn watch(self) {
+        while self.servers.len() > 1 {
+            sleep(LOOK).await;
+            let used = self.first.load(Ordering::Relaxed) % self.servers.len();
+            for (_, options) in self.servers.iter().enumerate().filter(|(number, _)| *number != used) {
+                // One that does not answer, is a standby or was replaced is nothing new.
+                if let Ok((connection, _)) = self.connect(options).await {
+                    let _closed = timeout(PATIENCE, connection.close()).await;
+                }
+            }
+        }
     }
 
     /// Opens a connection. Waits up to five seconds for a server that is starting, or for a new primary.

@@ -13,7 +13,9 @@ use super::{DatabaseError, MigrationSource, VERSION, migrator, newest_version, v
 use sqlx::Connection as _;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
 
 /// The schema, oldest version first. Never edited once landed, only added to.
 const POSTGRES_MIGRATIONS: &[MigrationSource] = &[
@@ -70,6 +72,8 @@ pub struct Postgres {
     pub readers: Connections,
     /// Of both.
     timeline: Timeline,
+    /// Looks for a newer primary, until the last clone is dropped.
+    _watch: Arc<JoinSet<()>>,
 }
 
 impl Postgres {
@@ -119,7 +123,9 @@ pub async fn open_postgres(url: &str) -> Result<Postgres, DatabaseError> {
     let writing = opener.with(|options| options.options(SESSION).options([(COMMIT_SETTING, &commit)])).durable();
     let writers = Connections::open(writing, WRITERS).await?;
     let readers = Connections::open(opener.with(read_only).of_primary(), READERS).await?;
-    Ok(Postgres { writers, readers, timeline })
+    let mut watch = JoinSet::new();
+    watch.spawn(opener.watch());
+    Ok(Postgres { writers, readers, timeline, _watch: Arc::new(watch) })
 }
 
 /// Checks the options in the URL of a database, without connecting to it.
@@ -134,7 +140,8 @@ pub async fn open_postgres_read_only(url: &str) -> Result<Postgres, DatabaseErro
     let readers = Connections::open(opener.with(read_only), READERS).await.map_err(explained)?;
     let version: Result<Option<i64>, sqlx::Error> = sqlx::query_scalar(VERSION).fetch_one(&readers).await;
     verify_version(version.ok().flatten(), POSTGRES_MIGRATIONS)?;
-    Ok(Postgres { writers: readers.clone(), readers, timeline: Timeline::watch(Instant::now()) })
+    let timeline = Timeline::watch(Instant::now());
+    Ok(Postgres { writers: readers.clone(), readers, timeline, _watch: Arc::default() })
 }
 
 /// Says what to do about a certificate that would be accepted if it were made otherwise.

@@ -120,7 +120,7 @@ async fn a_standby_is_not_read_from() {
 #[tokio::test]
 async fn an_old_primary_is_not_used_again_and_the_new_one_must_write_to_disk_as_well() {
     let (old, address) = (Server::start(), tempfile::tempdir().unwrap());
-    let new = Server::run_in(&mut crate::postgres::shell(), Path::new(""), 5432, old.socket().parent().unwrap());
+    let new = Server::run_in(&mut shell(), Path::new(""), 5432, old.socket().parent().unwrap());
     let (socket, directory) = (address.path().join(".s.PGSQL.5432"), new.socket().parent().unwrap().to_owned());
     std::os::unix::fs::symlink(old.socket(), &socket).unwrap();
     let hosts = format!("host={},{}&port=5432,5432", address.path().display(), directory.display());
@@ -159,6 +159,30 @@ async fn an_old_primary_is_not_used_again_and_the_new_one_must_write_to_disk_as_
     let place = "SELECT current_setting('unix_socket_directories')";
     let place: String = sqlx::query_scalar(place).fetch_one(&database.writers).await.unwrap();
     assert_eq!(Path::new(&place), directory);
+    database.close().await;
+}
+
+/// Where it was not stopped, no connection to it breaks.
+#[tokio::test]
+async fn a_new_primary_is_found_although_the_old_one_still_answers() {
+    let old = Server::start();
+    let at = |server: &Server| server.socket().parent().unwrap().to_owned();
+    let new = Server::run_in(&mut shell(), Path::new(""), 5432, &at(&old));
+    let hosts = format!("host={},{}&port=5432", at(&old).display(), at(&new).display());
+    let database = open_postgres(&format!("postgres://postgres@/postgres?{hosts}")).await.unwrap();
+    let place = async || {
+        let place = "SELECT current_setting('unix_socket_directories')";
+        let place: String = sqlx::query_scalar(place).fetch_one(&database.writers).await.unwrap();
+        PathBuf::from(place)
+    };
+    assert_eq!(place().await, at(&old));
+    new.execute("postgres", "SELECT pg_promote()");
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    while place().await != at(&new) {
+        assert!(tokio::time::Instant::now() < deadline, "it is not looked for");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(!database.is_settled());
     database.close().await;
 }
 
