@@ -119,16 +119,6 @@ pub enum DatabaseError {
     },
 }
 
-/// For a caller that opens connections for statements. [`DatabaseError`] is found again by what it is.
-impl From<DatabaseError> for sqlx::Error {
-    fn from(error: DatabaseError) -> Self {
-        match error {
-            DatabaseError::Open(error) => error,
-            error => Self::Configuration(error.into()),
-        }
-    }
-}
-
 /// A numbered migration: version, name, plain SQL.
 pub type MigrationSource = (i64, &'static str, &'static str);
 

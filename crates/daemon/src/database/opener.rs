@@ -170,11 +170,11 @@ impl Opener {
         let told = match &self.timeline {
             // Of a server that is alone, older files were put back: the log finds that out.
             Some(timeline) if self.servers.len() == 1 => timeline.ask(connection).await?,
-            Some(timeline) => timeline.ask_one_of_several(connection).await?,
+            Some(timeline) => timeline.ask_one_of_several(connection).await.map_err(refusal)?,
             None => None,
         };
         if self.must_be_durable {
-            durability::verify(connection).await?;
+            durability::verify(connection).await.map_err(refusal)?;
         }
         Ok(told)
     }
@@ -188,11 +188,19 @@ impl Opener {
     }
 }
 
+/// For those who wait for a connection. What it is about can be found again in it.
+fn refusal(error: DatabaseError) -> sqlx::Error {
+    match error {
+        DatabaseError::Open(error) => error,
+        error => sqlx::Error::Configuration(error.into()),
+    }
+}
+
 /// Refuses a server that is a standby.
 async fn verify_primary(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let question = "/* readable */ SELECT pg_is_in_recovery()";
     let is_standby: bool = sqlx::query_scalar(question).fetch_one(connection).await?;
-    if is_standby { Err(DatabaseError::Standby.into()) } else { Ok(()) }
+    if is_standby { Err(refusal(DatabaseError::Standby)) } else { Ok(()) }
 }
 
 /// Too many connections, or a server that is starting or stopping.

@@ -65,7 +65,7 @@ mod tests {
         }
         let away = sqlx::Error::Io(std::io::ErrorKind::ConnectionRefused.into());
         assert!(is_silent(&away) && DatabaseError::from(away).is_silent());
-        assert!(is_silent(&DatabaseError::Standby.into()));
+        assert!(is_silent(&sqlx::Error::Configuration(DatabaseError::Standby.into())));
         assert!(
             !is_silent(&sqlx::Error::RowNotFound) && !DatabaseError::OlderSchema { found: 1, known: 2 }.is_silent()
         );

@@ -88,7 +88,10 @@ impl Timeline {
     }
 
     /// As [`Self::ask`]. Refuses a primary that was replaced by another server.
-    pub(super) async fn ask_one_of_several(&self, connection: &mut PgConnection) -> Result<Option<Told>, sqlx::Error> {
+    pub(super) async fn ask_one_of_several(
+        &self,
+        connection: &mut PgConnection,
+    ) -> Result<Option<Told>, DatabaseError> {
         let told = told(connection).await?;
         if let Some(told) = told {
             self.found_one_of_several(told, Instant::now())?;
