@@ -444,8 +444,8 @@ fn the_commands_ask_a_server_whose_certificate_is_named() {
         (count, 0, 3),
         (format!("artifact {digest} --url {url} --trust data/trust"), 1, 3),
         (format!("artifact {digest} --url {url} {tuf}"), 1, 2),
-        (format!("log check --url {url} --trust data/trust"), 0, 1),
-        (format!("log checkpoint --url {url} --trust data/trust --out rekor.checkpoint"), 0, 1),
+        (format!("log check --url {url} --trust data/trust"), 0, 3),
+        (format!("log checkpoint --url {url} --trust data/trust --out rekor.checkpoint"), 0, 3),
         (format!("search follow {url} --protocol rekor-v1 --trust data/trust --database log.db --once"), 0, 3),
         (format!("health --url {url}"), 0, 1),
     ] {

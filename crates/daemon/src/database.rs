@@ -4,16 +4,19 @@
 //! version the binary was built with.
 
 mod connections;
+mod durability;
 mod opener;
 mod parameters;
 mod password_file;
 mod postgres;
 mod servers;
+mod silence;
 mod sqlite;
 mod timeline;
 
 pub use connections::{Connections, Lent};
 pub use postgres::{Postgres, check_postgres_url, open_postgres, open_postgres_read_only};
+pub use silence::is_silent;
 pub use sqlite::{Sqlite, open_sqlite, open_sqlite_read_only};
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
@@ -102,6 +105,18 @@ pub enum DatabaseError {
     /// The server is a standby.
     #[error("the database server is a standby and cannot be written to: connect to its primary")]
     Standby,
+    /// The server was a primary before another one was promoted, and does not know it.
+    #[error(
+        "the database server is on timeline {found}, and another one in the URL is on timeline {newest}: it was replaced by that \
+         one and still takes writes. Stop it, or make it a standby of the other (pg_rewind). If older files were put back on all \
+         of them on purpose, restart chancery"
+    )]
+    Superseded {
+        /// Its timeline.
+        found: u32,
+        /// That of the newest primary.
+        newest: u32,
+    },
 }
 
 /// A numbered migration: version, name, plain SQL.

@@ -248,6 +248,19 @@ pub enum Finding {
     Interrupted,
 }
 
+impl Finding {
+    /// Whether nothing was found out, because there was no answer, or no end.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_silent(),
+            Self::Unreadable(error) => error.is_silent,
+            Self::Scratch(_) | Self::Interrupted => true,
+            _ => false,
+        }
+    }
+}
+
 /// The fault that an entry is logged twice.
 const fn repeated(index: u64) -> Finding {
     Finding::Entry { index, what: "an equal entry has a lower index" }

@@ -104,6 +104,22 @@ pub enum EndError {
     Log(#[from] Error),
 }
 
+impl EndError {
+    /// Whether nothing was found out, because there was no answer.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        match self {
+            Self::Check(finding) => finding.is_silent(),
+            Self::Log(Error::Store(error)) => error.is_silent(),
+            // A file that is there and makes no sense is a finding.
+            Self::Mark { error, .. } => {
+                !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+            }
+            _ => false,
+        }
+    }
+}
+
 impl From<StoreError> for EndError {
     fn from(error: StoreError) -> Self {
         Self::Log(error.into())

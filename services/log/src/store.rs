@@ -25,6 +25,7 @@ pub(crate) use timed::Timed;
 use crate::Corrupt;
 use crate::gathered::Lost;
 use bytes::Bytes;
+use chancery_daemon::database;
 use chancery_verify::merkle::TreeHead;
 use chancery_verify::tile::{FULL_WIDTH, TileId, Tiles};
 use chancery_verify::{Hash, Timestamp};
@@ -58,6 +59,16 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the database gave no answer, so that nothing is known about what is in it.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        match self {
+            Self::Database(error) => database::is_silent(error),
+            Self::Timeout | Self::Settling => true,
+            Self::Corrupt(_) => false,
+        }
+    }
+
     /// Whether the log was frozen, so that nothing was written and nothing ever will be.
     #[must_use]
     pub fn is_frozen(&self) -> bool {

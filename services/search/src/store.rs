@@ -19,6 +19,7 @@ use crate::corrupt::Corrupt;
 use crate::derive::{DerivedRun, Problem, Times};
 use crate::page::Page;
 use crate::run::Span;
+use chancery_daemon::database;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -38,6 +39,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the database gave no answer, so that nothing is known about what is in it.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        matches!(self, Self::Database(error) if database::is_silent(error))
+    }
+
     /// Whether the role with which the server connects may not write the index.
     #[must_use]
     pub fn is_forbidden(&self) -> bool {

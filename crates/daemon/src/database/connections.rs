@@ -2,14 +2,16 @@
 //!
 //! sqlx's pool tests every returned connection: a second round trip for each statement, which costs server and database
 //! as much as the statement itself. Here a connection is returned only after a statement that succeeded, and is tested
-//! only after it was idle. A caller whose connection is dead all the same retries with another one.
+//! only after it was idle. A caller whose connection is dead all the same retries with another one. A connection to a primary
+//! that another one has replaced is alive, and is not lent again.
 //!
 //! A statement that is given to [`Connections`] itself runs in a task of its own. If its caller is dropped, because a client
 //! went away, only the result is abandoned: the statement ends, and its connection goes on to the next one. Closing it would let
 //! clients that abort their requests make the server start processes without end. A caller that still waits for a
 //! connection has started nothing, and leaves nothing behind.
 
-use super::opener::{ACQUIRE_TIMEOUT, Opener, verify_primary};
+use super::opener::{ACQUIRE_TIMEOUT, Opener};
+use super::timeline::Told;
 use futures_util::future::{BoxFuture, FutureExt as _, TryFutureExt as _};
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
@@ -36,8 +38,6 @@ pub struct Connections {
     opener: Opener,
     permits: Arc<Semaphore>,
     resting: Resting,
-    /// Whether a server that is a standby is refused.
-    of_primary: bool,
 }
 
 /// A statement with its arguments, which no caller needs to keep.
@@ -45,21 +45,25 @@ type Statement = (SqlStr, Option<PgArguments>);
 /// What a statement answers.
 type Answers = Vec<Either<PgQueryResult, PgRow>>;
 
-/// Idle connections and since when; the longest idle is in front.
-type Resting = Arc<Mutex<Vec<(PgConnection, Instant)>>>;
+/// Idle connections; the longest idle is in front.
+type Resting = Arc<Mutex<Vec<Rested>>>;
+
+/// An idle connection.
+#[derive(Debug)]
+struct Rested {
+    connection: PgConnection,
+    /// What its server said of itself: that stays so as long as the connection lasts.
+    told: Option<Told>,
+    since: Instant,
+}
 
 impl Connections {
     /// Opens the first of at most `count` connections, so that an unreachable database is noticed at once.
     pub(super) async fn open(opener: Opener, count: u32) -> Result<Self, sqlx::Error> {
-        let first = (opener.open().await?, Instant::now());
+        let (connection, told) = opener.open().await?;
+        let first = Rested { connection, told, since: Instant::now() };
         let (permits, resting) = (Arc::new(Semaphore::new(count as usize)), Arc::new(Mutex::new(vec![first])));
-        Ok(Self { opener, permits, resting, of_primary: false })
-    }
-
-    /// Refuses a standby: what it has not replayed yet would look like a database that was put back. A primary becomes one only
-    /// after a restart, which ends its connections, so each is asked once.
-    pub(super) fn of_primary(self) -> Self {
-        Self { of_primary: true, ..self }
+        Ok(Self { opener, permits, resting })
     }
 
     /// Lends a connection until the guard is dropped. Fails if none becomes free within five seconds.
@@ -73,19 +77,18 @@ impl Connections {
     }
 
     async fn lend(&self, permit: OwnedSemaphorePermit) -> Result<Lent, sqlx::Error> {
-        let lent = |connection| Lent { connection, resting: self.resting.clone(), _permit: permit };
-        while let Some((mut connection, since)) = self.rested() {
-            if since.elapsed() <= TRUSTED_REST
-                || timeout(PING, connection.ping()).await.is_ok_and(|answer| answer.is_ok())
+        let lent = |connection, told| Lent { connection, told, resting: self.resting.clone(), _permit: permit };
+        while let Some(Rested { mut connection, told, since }) = self.rested() {
+            // Dropped, and so closed, where the server was replaced.
+            if self.opener.is_newest(told)
+                && (since.elapsed() <= TRUSTED_REST
+                    || timeout(PING, connection.ping()).await.is_ok_and(|answer| answer.is_ok()))
             {
-                return Ok(lent(connection));
+                return Ok(lent(connection, told));
             }
         }
-        let mut connection = self.opener.open().await?;
-        if self.of_primary {
-            verify_primary(&mut connection).await?;
-        }
-        Ok(lent(connection))
+        let (connection, told) = self.opener.open().await?;
+        Ok(lent(connection, told))
     }
 
     /// Runs a statement on a connection of its own, in a task of its own.
@@ -106,14 +109,14 @@ impl Connections {
     }
 
     /// Takes the connection with the shortest idle time.
-    fn rested(&self) -> Option<(PgConnection, Instant)> {
+    fn rested(&self) -> Option<Rested> {
         self.resting.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
     /// Closes the idle connections. No connection is lent after that.
     pub async fn close(&self) {
         self.permits.close();
-        while let Some((connection, _)) = self.rested() {
+        while let Some(Rested { connection, .. }) = self.rested() {
             // The connection is closed in any case, so the server's answer does not matter.
             let _closed = connection.close().await;
         }
@@ -124,6 +127,7 @@ impl Connections {
 #[derive(Debug)]
 pub struct Lent {
     connection: PgConnection,
+    told: Option<Told>,
     resting: Resting,
     _permit: OwnedSemaphorePermit,
 }
@@ -131,7 +135,7 @@ pub struct Lent {
 impl Lent {
     /// Gives back a connection whose last statement succeeded.
     pub fn give_back(self) {
-        let rested = (self.connection, Instant::now());
+        let rested = Rested { connection: self.connection, told: self.told, since: Instant::now() };
         self.resting.lock().unwrap_or_else(PoisonError::into_inner).push(rested);
     }
 }

@@ -5,6 +5,7 @@
 //! that its owner has migrated.
 
 use super::connections::Connections;
+use super::durability::{self, COMMIT_SETTING};
 use super::opener::Opener;
 use super::servers::{Servers, Target};
 use super::timeline::{self, Timeline};
@@ -12,7 +13,9 @@ use super::{DatabaseError, MigrationSource, VERSION, migrator, newest_version, v
 use sqlx::Connection as _;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
 
 /// The schema, oldest version first. Never edited once landed, only added to.
 const POSTGRES_MIGRATIONS: &[MigrationSource] = &[
@@ -31,10 +34,6 @@ const POSTGRES_MIGRATIONS: &[MigrationSource] = &[
 
 /// `server_version_num` of the oldest server that is tested.
 const OLDEST_SERVER: u32 = 140_000;
-/// How long a commit waits. Every value except `off` waits for the disk.
-const COMMIT_SETTING: &str = "synchronous_commit";
-/// Settings under which a commit that returned may be lost.
-const DURABILITY_SETTINGS: [&str; 3] = ["fsync", "full_page_writes", COMMIT_SETTING];
 /// One connection for each log that appends, and a few for other writes.
 const WRITERS: u32 = 6;
 /// Concurrent reads of one process. Two replicas with both pools stay far below the server's default of 100
@@ -71,8 +70,10 @@ pub struct Postgres {
     pub writers: Connections,
     /// For everything else; their transactions are read-only.
     pub readers: Connections,
-    /// Of the writers.
+    /// Of both.
     timeline: Timeline,
+    /// Looks for a newer primary, until the last clone is dropped.
+    _watch: Arc<JoinSet<()>>,
 }
 
 impl Postgres {
@@ -112,16 +113,19 @@ impl Postgres {
 pub async fn open_postgres(url: &str) -> Result<Postgres, DatabaseError> {
     let opener = opener(url, Target::Primary)?;
     // Migrations use a connection of their own: they may take longer than the limit for the server's statements.
-    let mut connection = opener.attempt().await.map_err(explained)?;
+    let (mut connection, _) = opener.attempt().await.map_err(explained)?;
     let commit = verify_server(&mut connection).await?;
     migrate(&mut connection, POSTGRES_MIGRATIONS).await?;
     connection.close().await?;
     // As it was found, whatever is set later for the server, the database or the role: a session would follow that.
-    let writing = opener.with(|options| options.options(SESSION).options([(COMMIT_SETTING, &commit)]));
     let timeline = Timeline::watch(Instant::now());
-    let writers = Connections::open(writing.noting(timeline.clone()), WRITERS).await?;
-    let readers = Connections::open(opener.with(read_only), READERS).await?.of_primary();
-    Ok(Postgres { writers, readers, timeline })
+    let opener = opener.noting(timeline.clone());
+    let writing = opener.with(|options| options.options(SESSION).options([(COMMIT_SETTING, &commit)])).durable();
+    let writers = Connections::open(writing, WRITERS).await?;
+    let readers = Connections::open(opener.with(read_only).of_primary(), READERS).await?;
+    let mut watch = JoinSet::new();
+    watch.spawn(opener.watch());
+    Ok(Postgres { writers, readers, timeline, _watch: Arc::new(watch) })
 }
 
 /// Checks the options in the URL of a database, without connecting to it.
@@ -136,7 +140,8 @@ pub async fn open_postgres_read_only(url: &str) -> Result<Postgres, DatabaseErro
     let readers = Connections::open(opener.with(read_only), READERS).await.map_err(explained)?;
     let version: Result<Option<i64>, sqlx::Error> = sqlx::query_scalar(VERSION).fetch_one(&readers).await;
     verify_version(version.ok().flatten(), POSTGRES_MIGRATIONS)?;
-    Ok(Postgres { writers: readers.clone(), readers, timeline: Timeline::watch(Instant::now()) })
+    let timeline = Timeline::watch(Instant::now());
+    Ok(Postgres { writers: readers.clone(), readers, timeline, _watch: Arc::default() })
 }
 
 /// Says what to do about a certificate that would be accepted if it were made otherwise.
@@ -182,18 +187,7 @@ async fn verify_server(connection: &mut PgConnection) -> Result<String, Database
     if sqlx::query_scalar("SELECT pg_is_in_recovery()").fetch_one(&mut *connection).await? {
         return Err(DatabaseError::Standby);
     }
-    let mut commit = String::new();
-    for setting in DURABILITY_SETTINGS {
-        let value: String =
-            sqlx::query_scalar("SELECT current_setting($1)").bind(setting).fetch_one(&mut *connection).await?;
-        if value == "off" {
-            return Err(DatabaseError::NotDurable { setting, value });
-        }
-        if setting == COMMIT_SETTING {
-            commit = value;
-        }
-    }
-    Ok(commit)
+    durability::verify(connection).await
 }
 
 /// Applies missing migrations under the migrator's lock, so that replicas may start together. If none is missing it

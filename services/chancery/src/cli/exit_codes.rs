@@ -74,8 +74,18 @@ const TABLE: &[(&str, Codes)] = &[
         "log check",
         &[
             (0, "every log is as its entries make it"),
-            (1, "something differs, a log is quarantined, or something cannot be read"),
+            (1, "something differs, a log is quarantined, or a file cannot be used"),
             (2, "wrong arguments"),
+            (3, "undecided: the server or the database gives no answer"),
+        ],
+    ),
+    (
+        "log checkpoint",
+        &[
+            (0, "the checkpoint is signed by the log's key"),
+            (1, "it is not, it does not extend the one in the file, or a file cannot be used"),
+            (2, "wrong arguments"),
+            (3, "undecided: the server gives no answer"),
         ],
     ),
     ("log", WORK),
@@ -114,8 +124,9 @@ const TABLE: &[(&str, Codes)] = &[
         "search check",
         &[
             (0, "the index is as the entries make it"),
-            (1, "a row differs, or it cannot be read"),
+            (1, "a row differs, or a file cannot be used"),
             (2, "wrong arguments"),
+            (3, "undecided: the database gives no answer"),
         ],
     ),
     ("search rebuild", WORK),

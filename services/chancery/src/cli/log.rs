@@ -11,6 +11,7 @@ pub(super) mod index;
 mod remote;
 mod stored;
 mod trust;
+pub(super) mod undecided;
 
 use super::{authorities::AuthorityArguments, place::LogsArguments, token_file::TokenFile};
 use crate::output;
@@ -62,6 +63,8 @@ enum Verb {
 ///
 /// With --data it also exits with 1 if a log is quarantined although nothing is wrong with what is stored: the database was
 /// put back to an older state that is sound in itself. Each such log is named.
+///
+/// Exits with 3 if the server or the database gives no answer, which says nothing about the log.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery log check --data ./chancery-dev
@@ -106,8 +109,8 @@ struct CheckArguments {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.verb {
-        Verb::Check(arguments) => check(&arguments).await,
-        Verb::Checkpoint(arguments) => checkpoint::run(&arguments).await,
+        Verb::Check(arguments) => Ok(undecided::told(check(&arguments).await)),
+        Verb::Checkpoint(arguments) => Ok(undecided::told(checkpoint::run(&arguments).await)),
         Verb::Freeze(arguments) => freeze::run(&arguments).await,
         Verb::End(arguments) => end::run(&arguments).await,
     }

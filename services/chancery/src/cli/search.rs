@@ -17,7 +17,7 @@ mod rebuild;
 pub(super) mod server;
 mod subject;
 
-use super::authorities::AuthorityArguments;
+use super::{authorities::AuthorityArguments, log::undecided};
 use crate::output;
 use answer::{Certificates, Counts, Page};
 use anyhow::ensure;
@@ -127,14 +127,13 @@ pub(super) async fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-/// Exits with 1 where something is wrong.
+/// Exits with 1 where something is wrong, or was not done.
 async fn maintain(verb: &Verb) -> ExitCode {
-    let done = match verb {
-        Verb::Rebuild(arguments) => rebuild::run(arguments).await,
-        Verb::Check(arguments) => check::run(arguments).await,
-        Verb::Follow(arguments) => return follow::run(arguments).await,
-    };
-    done.unwrap_or_else(|error| output::failed(&error, 1))
+    match verb {
+        Verb::Rebuild(arguments) => rebuild::run(arguments).await.unwrap_or_else(|error| output::failed(&error, 1)),
+        Verb::Check(arguments) => undecided::told(check::run(arguments).await),
+        Verb::Follow(arguments) => follow::run(arguments).await,
+    }
 }
 
 /// Asks and prints. Returns whether something matches.

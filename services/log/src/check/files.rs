@@ -31,6 +31,8 @@ pub struct FileError {
     pub path: String,
     /// Why.
     pub reason: String,
+    /// Whether there was no answer at all, so that nothing is known about the log.
+    pub is_silent: bool,
 }
 
 /// The files of one log, by their paths below its prefix.

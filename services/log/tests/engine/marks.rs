@@ -203,6 +203,25 @@ pub(crate) async fn what_is_acknowledged_is_in_the_mark(bench: Bench) {
     running.stop().await;
 }
 
+/// B2: what another replica has published is remembered by each that has shown it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_replica_published_is_in_the_mark_before_it_is_shown() {
+    let bench = Bench::postgres();
+    let (reader, directory) = marked(bench.twin());
+    let (running, reading) = (bench.start().await, reader.start().await);
+    let path = directory.path().join("rekor.mark");
+    for size in [1, 5, 12] {
+        grow(&running, size, "entry").await;
+        assert_eq!(reading.log.latest().await.unwrap().tree.size, size);
+        assert_eq!(marked_size(&path), size);
+    }
+    running.stop().await;
+    reading.stop().await;
+    let mut older = another(&bench, 9, "entry").await;
+    older.mark = reader.mark.clone();
+    is_quarantined(&older, "quarantine.mark_newer", 9).await;
+}
+
 /// The largest size that is stated in a mark's file.
 fn marked_size(path: &std::path::Path) -> u64 {
     let bytes = std::fs::read(path).unwrap();

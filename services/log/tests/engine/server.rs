@@ -116,6 +116,76 @@ async fn a_standby_is_not_read_from() {
     database.close().await;
 }
 
+/// An old primary that nobody stopped still takes entries, which no other server will ever have.
+#[tokio::test]
+async fn an_old_primary_is_not_used_again_and_the_new_one_must_write_to_disk_as_well() {
+    let (old, address) = (Server::start(), tempfile::tempdir().unwrap());
+    let new = Server::run_in(&mut shell(), Path::new(""), 5432, old.socket().parent().unwrap());
+    let (socket, directory) = (address.path().join(".s.PGSQL.5432"), new.socket().parent().unwrap().to_owned());
+    std::os::unix::fs::symlink(old.socket(), &socket).unwrap();
+    let hosts = format!("host={},{}&port=5432,5432", address.path().display(), directory.display());
+    let database = open_postgres(&format!("postgres://postgres@/postgres?{hosts}")).await.unwrap();
+    let outlasts = database.writers.acquire().await.unwrap();
+    assert!(database.is_settled());
+
+    // The old primary cannot be reached for a while, and the new one loses what it has committed.
+    new.execute("postgres", "SELECT pg_promote()");
+    std::fs::remove_file(&socket).unwrap();
+    let set = |value: &str| {
+        new.execute("postgres", &format!("ALTER SYSTEM SET fsync = {value}"));
+        new.execute("postgres", "SELECT pg_reload_conf()");
+    };
+    let becomes = async |wanted: bool| {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+        loop {
+            // Dropped, and so closed: each is a new one.
+            let opened = database.writers.acquire().await.map(drop);
+            if opened.is_ok() == wanted || tokio::time::Instant::now() > deadline {
+                break opened;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    set("off");
+    let refused = becomes(false).await.unwrap_err();
+    assert!(refused.to_string().contains("runs with fsync = off"), "{refused}");
+    set("on");
+    becomes(true).await.unwrap();
+    assert!(!database.is_settled());
+
+    // Now it can be reached again, and a connection to it is at rest.
+    std::os::unix::fs::symlink(old.socket(), &socket).unwrap();
+    outlasts.give_back();
+    let place = "SELECT current_setting('unix_socket_directories')";
+    let place: String = sqlx::query_scalar(place).fetch_one(&database.writers).await.unwrap();
+    assert_eq!(Path::new(&place), directory);
+    database.close().await;
+}
+
+/// Where it was not stopped, no connection to it breaks.
+#[tokio::test]
+async fn a_new_primary_is_found_although_the_old_one_still_answers() {
+    let old = Server::start();
+    let at = |server: &Server| server.socket().parent().unwrap().to_owned();
+    let new = Server::run_in(&mut shell(), Path::new(""), 5432, &at(&old));
+    let hosts = format!("host={},{}&port=5432", at(&old).display(), at(&new).display());
+    let database = open_postgres(&format!("postgres://postgres@/postgres?{hosts}")).await.unwrap();
+    let place = async || {
+        let place = "SELECT current_setting('unix_socket_directories')";
+        let place: String = sqlx::query_scalar(place).fetch_one(&database.writers).await.unwrap();
+        PathBuf::from(place)
+    };
+    assert_eq!(place().await, at(&old));
+    new.execute("postgres", "SELECT pg_promote()");
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    while place().await != at(&new) {
+        assert!(tokio::time::Instant::now() < deadline, "it is not looked for");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(!database.is_settled());
+    database.close().await;
+}
+
 /// The same wait as that of a log that runs while its database fails over. It is counted once, however often the process begins
 /// anew meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -24,7 +24,8 @@ use std::{
 
 /// Fetch and verify the checkpoint of a log, to save it for `chancery log check --from`
 ///
-/// A file that exists is replaced if the log proves that the new checkpoint extends the one in the file.
+/// A file that exists is replaced if the log proves that the new checkpoint extends the one in the file. Exits with 3 if the
+/// server gives no answer, which says nothing about the log.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery log checkpoint --url https://sign.example.org --trust ./trust --out today.checkpoint

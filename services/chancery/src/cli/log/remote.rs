@@ -134,7 +134,7 @@ impl Files for Server {
             let unreadable = |error: ReadError| {
                 let lacks_token = error.needs_token() && !self.fetcher.has_token();
                 let reason = if lacks_token { format!("{error}; {ADVICE}") } else { error.to_string() };
-                FileError { path: self.prefix.clone(), reason }
+                FileError { path: self.prefix.clone(), reason, is_silent: error.is_passing() }
             };
             self.fetcher.get_all(&urls).await.map_err(unreadable)
         })
