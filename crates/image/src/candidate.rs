@@ -1,7 +1,7 @@
 //! Candidates: items that could be a signature of an image, and the result of verifying them.
 
 use crate::payload::Payload;
-use chancery_registry::{Digest, Error};
+use chancery_registry::{Digest, Error, ErrorKind};
 use chancery_verify::{
     Refusal, Rejection, Step, Timestamp,
     bundle::{Bundle, Content},
@@ -53,6 +53,12 @@ pub struct Broken {
 }
 
 impl Broken {
+    /// Returns whether it is listed and could not be had. Such an item could be a signature: nothing is known of it.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.code == ErrorKind::NotFound.code()
+    }
+
     pub(crate) fn of_error(place: Place, error: &Error) -> Self {
         Self { place, code: error.code(), reason: error.to_string() }
     }

@@ -5,7 +5,7 @@ use super::super::{
     decision::{Collected, Context},
     outcome::{Genuine, Outcome, PassedOver, Status, shown},
 };
-use chancery_image::{Established, Found, children};
+use chancery_image::{Broken, Established, Found, children};
 use chancery_registry::{Digest, Error, Fetched};
 use chancery_verify::verifier::AnySigner;
 use std::sync::Arc;
@@ -90,7 +90,21 @@ async fn one(context: &Context, image: &impl Image, manifest: &Fetched, subject:
     if empty {
         outcome.reason = Some(image.none());
     }
-    Ok(outcome)
+    Ok(open_if_missing(outcome, &found.broken))
+}
+
+/// A refusal is open if the registry lists a signature and does not have it, as a mirror that copies in parts: that
+/// signature could have been enough.
+fn open_if_missing(outcome: Outcome, broken: &[Broken]) -> Outcome {
+    match broken.iter().find(|broken| broken.is_missing()) {
+        Some(missing) if outcome.status == Status::Refused => Outcome {
+            status: Status::Undecided,
+            code: Some(missing.code),
+            reason: Some(format!("{}: {}", shown(&missing.place), missing.reason)),
+            ..outcome
+        },
+        _ => outcome,
+    }
 }
 
 fn refused(subject: &str, pinned: String, reason: &str) -> Outcome {
@@ -108,4 +122,33 @@ fn join(first: Option<Outcome>, mut second: Outcome) -> Outcome {
         first.decision = second.decision;
     }
     first
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chancery_image::Place;
+
+    /// A signature that is listed, with what is wrong with it.
+    fn broken(code: &'static str) -> Broken {
+        let place = Place { layout: "referrer", manifest: "sha256:00".to_owned(), layer: 0 };
+        Broken { place, code, reason: "the reason".to_owned() }
+    }
+
+    #[test]
+    fn a_signature_that_is_listed_and_missing_leaves_a_refusal_open() {
+        let refused = || Outcome::failed("image", Status::Refused, "policy.quorum", "too few");
+        let open = open_if_missing(refused(), &[broken("image.layout"), broken("registry.not_found")]);
+        assert_eq!((open.status, open.code), (Status::Undecided, Some("registry.not_found")));
+        assert_eq!(open.reason.unwrap(), "referrer sha256:00, layer 0: the reason");
+        // What is there and wrong is no signature.
+        for codes in [&["image.subject", "bundle.malformed"][..], &[]] {
+            let broken: Vec<_> = codes.iter().copied().map(broken).collect();
+            let closed = open_if_missing(refused(), &broken);
+            assert_eq!((closed.status, closed.code), (Status::Refused, Some("policy.quorum")), "{codes:?}");
+        }
+        // What is verified does not need the missing one.
+        let verified = Outcome { status: Status::Verified, code: None, reason: None, ..refused() };
+        assert_eq!(open_if_missing(verified, &[broken("registry.not_found")]).status, Status::Verified);
+    }
 }
