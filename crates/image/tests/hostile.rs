@@ -191,6 +191,7 @@ async fn what_is_not_answered_is_open_in_every_layout() {
     }
 }
 
+/// GHSA-95pr-fxf5-86gv: cosign fetched any number of signatures and attestations.
 #[tokio::test]
 async fn there_is_an_end_to_what_is_fetched() {
     let mut listed = Vec::new();
