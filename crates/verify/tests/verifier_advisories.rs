@@ -266,8 +266,16 @@ fn a_time_without_a_promise_is_none() {
     with_stamp.pointer_mut(&place).unwrap().as_object_mut().unwrap().remove("inclusionPromise");
     let verified = verdict(&world.root(), &with_stamp, Options::default()).unwrap();
     assert_eq!((verified.times.len(), verified.entries[0].log_index), (1, None));
-    with_stamp.pointer_mut(&place).unwrap()["integratedTime"] = (T + 301).to_string().into();
-    assert_eq!(code(&world.root(), &with_stamp, Options::default()), "time.certificate");
+    for (seconds, expected) in [
+        (T - 301, "time.certificate"),
+        (T - 300, "accepted"),
+        (T + 300, "accepted"),
+        (T + 301, "time.certificate"),
+        (T + 1001, "time.future"),
+    ] {
+        with_stamp.pointer_mut(&place).unwrap()["integratedTime"] = seconds.to_string().into();
+        assert_eq!(code(&world.root(), &with_stamp, Options::default()), expected, "{seconds}");
+    }
     // A promise by another log than the named one.
     let entry = bundle.pointer_mut(&place).unwrap();
     entry["inclusionPromise"] = promise;
