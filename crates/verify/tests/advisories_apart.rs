@@ -72,7 +72,7 @@ fn certificate_and_signature_of_an_older_bundle_are_those_of_its_entry() {
     let (world, other) = two_signers();
     let good = legacy(&world, &world.entry_v1(&world.body_v1()));
     let foreign = legacy(&other, &world.entry_v1(&other.body_v1()));
-    assert_eq!(code_of_legacy(&world, &foreign), "accepted", "of the other signer, with his own entry");
+    assert_eq!(code_of_legacy(&world, &foreign), "accepted", "the other signer with the entry of that signature");
     for name in ["base64Signature", "cert"] {
         let crossed = with(&good, &format!("/{name}"), foreign[name].clone());
         assert_eq!(code_of_legacy(&world, &crossed), "entry.mismatch", "{name}");

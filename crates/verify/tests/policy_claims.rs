@@ -1,5 +1,5 @@
-//! Every claim of a certificate by its name, and every setting of the shorthands for GitHub and GitLab: what a policy names is
-//! required as it is written, and nothing else will do.
+//! Every claim of a certificate by its name, and every setting of the shorthands for GitHub and GitLab. Each is required exactly as
+//! the policy writes it.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails here has found something")]
 

@@ -105,7 +105,7 @@ fn twin(signature: &[u8]) -> Vec<u8> {
     write(SEQUENCE, &[&write(INTEGER, &[r]), &write(INTEGER, &[&other])])
 }
 
-/// Whoever has an ECDSA signature can make another one over the same artifact. Timestamp and log entry are of the first.
+/// The holder of an ECDSA signature can make a second one over the same artifact. Timestamp and log entry are of the first.
 #[test]
 fn the_twin_of_a_signature_verifies_and_has_no_evidence() {
     let world = World::new(Spec::default());

@@ -107,7 +107,7 @@ async fn a_registry_that_hangs_is_left_after_the_deadline() {
                 Body::from_stream(stream::pending::<Result<Bytes, Infallible>>()),
             );
         }
-        // A byte now and then, for ever: each of them in time.
+        // One byte every 50 ms, without an end: no single byte is late.
         let drops = stream::unfold((), |()| async {
             tokio::time::sleep(Duration::from_millis(50)).await;
             Some((Ok::<_, Infallible>(Bytes::from_static(b" ")), ()))
@@ -129,7 +129,7 @@ async fn within_deadline<T>(answer: impl Future<Output = T>) -> T {
 
 #[tokio::test]
 async fn a_registry_that_takes_a_request_and_says_nothing_is_left() {
-    // The system takes connections and requests; nobody answers.
+    // The system accepts connections and requests, and no program answers.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let repository: chancery_registry::Repository =
         format!("{}/team/app", silent.local_addr().unwrap()).parse().unwrap();
