@@ -389,6 +389,35 @@ fn modules_depend_in_one_direction() {
     assert!(circles.is_empty(), "move what both need below them:\n{}", circles.join("\n"));
 }
 
+/// The verification crate, and no other, can be published: with what a registry of crates asks for, and what it shows.
+#[test]
+fn the_verification_crate_can_be_published() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let metadata = Command::new(cargo)
+        .args(["metadata", "--format-version", "1", "--no-deps", "--locked", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(metadata.status.success(), "{}", String::from_utf8_lossy(&metadata.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout).unwrap();
+    // `publish = false` is an empty list of registries.
+    let published = |package: &&serde_json::Value| package["publish"] != serde_json::json!([]);
+    let packages: Vec<_> = metadata["packages"].as_array().unwrap().iter().filter(published).collect();
+    assert_eq!(packages.iter().map(|package| &package["name"]).collect::<Vec<_>>(), ["chancery-verify"]);
+    let package = packages[0];
+    for field in ["description", "license", "repository", "readme", "rust_version"] {
+        assert!(package[field].as_str().is_some_and(|text| !text.is_empty()), "{field}");
+    }
+    for (list, most) in [("keywords", 5), ("categories", 5)] {
+        let count = package[list].as_array().unwrap().len();
+        assert!((1..=most).contains(&count), "{count} {list}");
+    }
+    // A crate of this workspace would have to be published first. Its own name is only a development dependency.
+    let dependencies = package["dependencies"].as_array().unwrap().iter();
+    let local = dependencies.filter(|dependency| dependency["path"].is_string() && dependency["kind"] != "dev");
+    assert_eq!(local.count(), 0);
+}
+
 /// A project that verifies takes on few crates, and none that has a network, a runtime, a database or randomness.
 #[test]
 fn a_verifier_is_light() {

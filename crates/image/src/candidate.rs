@@ -1,10 +1,10 @@
 //! Candidates: items that could be a signature of an image, and the result of verifying them.
 
 use crate::payload::Payload;
-use chancery_registry::{Digest, Error};
+use chancery_registry::{Digest, Error, ErrorKind};
 use chancery_verify::{
     Refusal, Rejection, Step, Timestamp,
-    bundle::{Bundle, Content},
+    bundle::{Bundle, Content, TransparencyLogEntry},
     statement::{COSIGN_SIGNATURE, Statement},
     verifier::{Artifact, Judge, Verified, Verifier},
 };
@@ -53,6 +53,12 @@ pub struct Broken {
 }
 
 impl Broken {
+    /// Returns whether it is listed and could not be had. Such an item could be a signature: nothing is known of it.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.code == ErrorKind::NotFound.code()
+    }
+
     pub(crate) fn of_error(place: Place, error: &Error) -> Self {
         Self { place, code: error.code(), reason: error.to_string() }
     }
@@ -84,18 +90,29 @@ impl Found {
     /// Approximate size in bytes, for a cache.
     #[must_use]
     pub fn weight(&self) -> usize {
-        let bundle = |bundle: &Bundle| match bundle.content() {
-            Content::Message { signature, .. } => signature.len(),
-            Content::Envelope(envelope) => envelope.payload.len() + envelope.signature.len(),
-        };
         let payload = |signed: &Signed| match signed {
             Signed::Manifest => 0,
             Signed::Payload(bytes) => bytes.len(),
         };
-        // A certificate, an entry and a timestamp have a few KiB each.
-        let one = |candidate: &Candidate| 16 * 1024 + bundle(&candidate.bundle) + payload(&candidate.signed);
+        // The certificate, and what is in no list.
+        let one = |candidate: &Candidate| 16 * 1024 + weight_of(&candidate.bundle) + payload(&candidate.signed);
         self.candidates.iter().map(one).sum::<usize>() + self.broken.len() * 512 + 256
     }
+}
+
+/// The bytes of all that a stranger can make long in a bundle.
+fn weight_of(bundle: &Bundle) -> usize {
+    let content = match bundle.content() {
+        Content::Message { signature, .. } => signature.len(),
+        Content::Envelope(envelope) => envelope.payload.len() + envelope.signature.len(),
+    };
+    let entry = |entry: &TransparencyLogEntry| {
+        let checkpoint = entry.proof.as_ref().and_then(|proof| proof.checkpoint.as_ref());
+        entry.body.as_ref().map_or(0, Vec::len) + checkpoint.map_or(0, String::len)
+    };
+    let entries: usize = bundle.entries().iter().map(entry).sum();
+    let timestamps: usize = bundle.timestamps().iter().map(Vec::len).sum();
+    content + entries + timestamps + bundle.timestamped_bytes().len()
 }
 
 /// The meaning of a verified candidate.
@@ -165,5 +182,47 @@ impl Candidate {
                 Ok(Established { purpose: Purpose::of(&verified), verified, reference: None })
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    use chancery_verify::bundle::Detached;
+    use serde_json::json;
+
+    const LONG: usize = 1 << 20;
+
+    fn weight(bundle: Bundle, signed: Signed) -> usize {
+        let place = Place { layout: "referrer", manifest: String::new(), layer: 0 };
+        Found { candidates: vec![Candidate { place, bundle, signed }], broken: Vec::new() }.weight()
+    }
+
+    #[test]
+    fn all_that_a_stranger_can_make_long_has_weight() {
+        let long = "x".repeat(LONG);
+        let legacy = |more: &str| {
+            let body = json!({ "kind": "hashedrekord", "apiVersion": "0.0.1", "more": more }).to_string();
+            let payload = json!({
+                "body": STANDARD.encode(body), "integratedTime": 1, "logIndex": 1, "logID": "00".repeat(32),
+            });
+            let entry = json!({ "SignedEntryTimestamp": "AAAA", "Payload": payload });
+            let document = json!({ "base64Signature": "AAAA", "rekorBundle": entry });
+            Bundle::parse_legacy(document.to_string().as_bytes()).unwrap()
+        };
+        let usual = weight(legacy(""), Signed::Manifest);
+        assert!(usual < 32 * 1024, "{usual}");
+        assert!(weight(legacy(&long), Signed::Manifest) > LONG, "the body of an entry");
+        assert!(weight(legacy(""), Signed::Payload(long.clone().into_bytes())) > LONG, "a payload");
+        let envelope = |payload: &str, more: &str| {
+            let payload = STANDARD.encode(payload);
+            let envelope =
+                json!({ "payload": payload, "payloadType": "x", "signatures": [{ "sig": "AAAA" }], "more": more });
+            let envelope = envelope.to_string();
+            Detached { envelope: Some(envelope.as_bytes()), ..Detached::default() }.into_bundle().unwrap()
+        };
+        assert!(weight(envelope(&long, ""), Signed::Manifest) > LONG, "the payload of an envelope");
+        assert!(weight(envelope("", &long), Signed::Manifest) > LONG, "the rest of an envelope that is timestamped");
     }
 }

@@ -39,12 +39,14 @@ pub use platform::{PlatformError, children};
 pub use saved::Saved;
 
 use chancery_registry::{Client, Digest, Error, Fetched, Repository};
-use source::{InRepository, Source};
+use source::{Bounded, InRepository, Source};
 
 /// Maximum manifests or layers that are fetched for one image.
 pub const MAX_FETCHED: usize = 64;
 /// Maximum bytes of a bundle, envelope or payload.
 pub const MAX_EVIDENCE_BYTES: usize = 32 * 1024 * 1024;
+/// Maximum bytes of all bundles, envelopes and payloads of one image together. They are in memory at the same time.
+pub const MAX_ALL_EVIDENCE_BYTES: usize = 256 * 1024 * 1024;
 
 /// Finds everything in `repository` that could be a signature of the image `target`, or an attestation about it.
 ///
@@ -55,7 +57,19 @@ pub async fn find(client: &Client, repository: &Repository, target: &Digest, lay
     collect(&InRepository { client, repository }, target, layout).await
 }
 
+/// Reads everything, or says that there is too much: what is left out could be the good signature.
 async fn collect(source: &impl Source, target: &Digest, layout: Layout) -> Result<Found, Error> {
+    let source = Bounded::new(source, MAX_ALL_EVIDENCE_BYTES);
+    let found = collect_from(&source, target, layout).await?;
+    if source.is_exceeded() {
+        let megabytes = MAX_ALL_EVIDENCE_BYTES / 1024 / 1024;
+        let reason = format!("its signatures and attestations have more than {megabytes} MiB together");
+        return Err(Error::too_many(target, reason));
+    }
+    Ok(found)
+}
+
+async fn collect_from(source: &impl Source, target: &Digest, layout: Layout) -> Result<Found, Error> {
     let is_read = |one| layout == one || layout == Layout::All;
     let mut found = Found::default();
     if layout != Layout::Legacy {

@@ -191,6 +191,7 @@ async fn what_is_not_answered_is_open_in_every_layout() {
     }
 }
 
+/// GHSA-95pr-fxf5-86gv: cosign fetched any number of signatures and attestations.
 #[tokio::test]
 async fn there_is_an_end_to_what_is_fetched() {
     let mut listed = Vec::new();
@@ -206,6 +207,14 @@ async fn there_is_an_end_to_what_is_fetched() {
     let large = r#"{"schemaVersion":2,"layers":[{"mediaType":"application/vnd.dev.cosign.simplesigning.v1+json","digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","size":33554433}]}"#;
     let found = Answers::default().with(&tag, MANIFEST, large).ask(Layout::Legacy).await.unwrap();
     assert_eq!(codes(&found), ["image.too_large"]);
+    // Each may be as large as it is, and all together may not. None of them is there: their sizes are enough.
+    let largest = large.replace("33554433", "33554432").replace(r#"{"schemaVersion":2,"layers":["#, "");
+    let largest = largest.trim_end_matches("]}");
+    let together = |count: usize| format!(r#"{{"schemaVersion":2,"layers":[{}]}}"#, vec![largest; count].join(","));
+    let found = Answers::default().with(&tag, MANIFEST, together(8)).ask(Layout::Legacy).await.unwrap();
+    assert_eq!(codes(&found), ["registry.not_found"; 8]);
+    let found = Answers::default().with(&tag, MANIFEST, together(9)).ask(Layout::Legacy).await;
+    assert_eq!(found, Err("image.too_many"));
 }
 
 #[tokio::test]

@@ -97,11 +97,13 @@ impl Refusal {
         self
     }
 
-    /// Sets the expected and the found value. The found value is foreign text: it is truncated and escaped.
+    /// Sets the expected and the found value. The found value is foreign text: it is truncated and escaped. Empty text is
+    /// shown as `nothing`.
     #[must_use]
     pub fn expected(mut self, expected: impl Into<String>, found: impl AsRef<str>) -> Self {
         self.expected = expected.into();
-        self.found = shown(found.as_ref());
+        let found = found.as_ref();
+        self.found = if found.is_empty() { "nothing".to_owned() } else { shown(found) };
         self
     }
 
@@ -129,10 +131,10 @@ impl Refusal {
         &self.path
     }
 
-    /// The expected and the found value. Both are empty if the reason needs no comparison.
+    /// The expected and the found value, or the words of the reason if the values themselves are not known. Neither is empty.
     #[must_use]
     pub fn comparison(&self) -> (&str, &str) {
-        (&self.expected, &self.found)
+        if self.expected.is_empty() { self.rejection.comparison() } else { (&self.expected, &self.found) }
     }
 }
 
@@ -158,11 +160,8 @@ impl fmt::Display for Refusal {
         if !self.path.is_empty() {
             write!(f, "{}: ", self.path)?;
         }
-        self.rejection.fmt(f)?;
-        if self.expected.is_empty() {
-            return Ok(());
-        }
-        write!(f, ": expected {}, found {}", self.expected, self.found)
+        let (expected, found) = self.comparison();
+        write!(f, "{}: expected {expected}, found {found}", self.rejection)
     }
 }
 
@@ -170,13 +169,14 @@ impl std::error::Error for Refusal {}
 
 impl Serialize for Refusal {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (expected, found) = self.comparison();
         let mut json = serializer.serialize_struct("Refusal", 7)?;
         json.serialize_field("version", &JSON_VERSION)?;
         json.serialize_field("code", self.code())?;
         json.serialize_field("step", self.step.name())?;
         json.serialize_field("path", &self.path)?;
-        json.serialize_field("expected", &self.expected)?;
-        json.serialize_field("found", &self.found)?;
+        json.serialize_field("expected", expected)?;
+        json.serialize_field("found", found)?;
         json.serialize_field("message", &self.to_string())?;
         json.end()
     }
@@ -194,7 +194,13 @@ mod tests {
         assert_eq!(json["version"], 1);
         assert_eq!((&json["code"], &json["step"]), (&"key.weak".into(), &"formats".into()));
         assert_eq!(json["message"], refusal.to_string());
-        assert_eq!(Refusal::new(Rejection::Pem, Step::Chain).to_string(), Rejection::Pem.to_string());
+        // Without the values, the words of the reason.
+        let plain = Refusal::new(Rejection::Pem, Step::Chain);
+        assert_eq!(plain.to_string(), "failure decoding PEM: expected PEM, found another text");
+        let json = serde_json::to_value(&plain).unwrap();
+        assert_eq!((&json["expected"], &json["found"]), (&"PEM".into(), &"another text".into()));
+        let nothing = Refusal::new(Rejection::StatementType, Step::Statement).expected("a type", "");
+        assert_eq!(nothing.comparison(), ("a type", "nothing"));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Metrics, audit logs and scripts match on the code, so it never changes. The sentence is for people. Where clients of
 //! Fulcio or Rekor match on a sentence, it is that server's own, word for word.
 
+mod comparison;
+
 use std::fmt;
 
 macro_rules! rejections {

@@ -4,6 +4,7 @@ mod made;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_verify::bundle::Bundle;
+use chancery_verify::timestamping::asn1::{INTEGER, SEQUENCE, write};
 use chancery_verify::trust_root::TrustRoot;
 use chancery_verify::verifier::{AnySigner, Artifact, Options, Verifier};
 use made::document::{bytes, envelope, with};
@@ -74,5 +75,48 @@ fn a_changed_bit_anywhere_is_refused() {
             }
             assert!(changes > 2000, "{changes}");
         }
+    }
+}
+
+/// The order of P-256.
+const ORDER: [u8; 32] = [
+    0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa,
+    0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+];
+
+/// The other signature that verifies wherever this one does: with `n - s` in the place of `s`.
+fn twin(signature: &[u8]) -> Vec<u8> {
+    let (r, s) = signature[4..].split_at(usize::from(signature[3]));
+    let s: Vec<u8> = s[2..].iter().copied().skip_while(|byte| *byte == 0).collect();
+    let mut difference = ORDER;
+    let mut borrow = false;
+    for (position, byte) in difference.iter_mut().rev().enumerate() {
+        let taken = s.len().checked_sub(position + 1).map_or(0, |index| s[index]);
+        let (once, first) = byte.overflowing_sub(taken);
+        let (twice, second) = once.overflowing_sub(u8::from(borrow));
+        (*byte, borrow) = (twice, first || second);
+    }
+    assert!(!borrow);
+    // A positive INTEGER in DER: without leading zeros, except before a high bit.
+    let mut other: Vec<u8> = difference.into_iter().skip_while(|byte| *byte == 0).collect();
+    if other[0] >= 0x80 {
+        other.insert(0, 0);
+    }
+    write(SEQUENCE, &[&write(INTEGER, &[r]), &write(INTEGER, &[&other])])
+}
+
+/// The holder of an ECDSA signature can make a second one over the same artifact. Timestamp and log entry are of the first.
+#[test]
+fn the_twin_of_a_signature_verifies_and_has_no_evidence() {
+    let world = World::new(Spec::default());
+    let twin = twin(&world.signature);
+    assert_ne!(twin, world.signature);
+    assert!(world.signer.public.verify(ARTIFACT, &twin).is_ok());
+    let verifier = Verifier::new(TrustRoot::parse(world.root().to_string().as_bytes()).unwrap(), Options::default());
+    for (bundle, expected) in [(world.bundle_v1(), "entry.mismatch"), (world.bundle_v2(), "timestamp.imprint")] {
+        let changed = with(&bundle, "/messageSignature/signature", STANDARD.encode(&twin));
+        let bundle = Bundle::parse(changed.to_string().as_bytes()).unwrap();
+        let verdict = verifier.verify(&bundle, &Artifact::Bytes(ARTIFACT), &AnySigner, NOW);
+        assert_eq!(verdict.unwrap_err().code(), expected);
     }
 }

@@ -140,22 +140,42 @@ fn what_is_logged_of_a_stranger_is_refused_at_its_chain() {
     let refusal = logged.logged(&ours).unwrap_err();
     assert_eq!(refusal.step(), Step::Chain, "{refusal}");
     assert!(["chain.signature", "chain.untrusted"].contains(&refusal.code()), "{refusal}");
-    // Ours, seen by the log after it had expired.
-    let mut expired = Logged::precertificate(&ours);
-    expired.leaf.timestamp = Timestamp::from_seconds(T + 301);
-    let refusal = expired.logged(&ours).unwrap_err();
-    assert_eq!((refusal.step(), refusal.code()), (Step::Chain, "time.certificate"), "{refusal}");
+    // Ours, seen by the log while it was valid, and not.
+    for (seconds, expected) in [
+        (T - 301, Some("time.certificate")),
+        (T - 300, None),
+        (T - 299, None),
+        (T + 299, None),
+        (T + 300, None),
+        (T + 301, Some("time.certificate")),
+    ] {
+        let mut seen = Logged::precertificate(&ours);
+        seen.leaf.timestamp = Timestamp::from_seconds(seconds);
+        let refusal = seen.logged(&ours).err();
+        assert_eq!(refusal.as_ref().map(Refusal::code), expected, "{seconds}");
+        assert!(refusal.is_none_or(|refusal| refusal.step() == Step::Chain));
+    }
 }
 
 #[test]
 fn a_log_is_believed_in_its_window_only() {
     let world = World::new(Spec::default());
     let logged = Logged::precertificate(&world);
-    let mut root = world.root();
-    root["ctlogs"][0]["publicKey"]["validFor"] = json!({ "start": Timestamp::from_seconds(T + 1).rfc3339() });
-    let late = Verifier::new(TrustRoot::parse(root.to_string().as_bytes()).unwrap(), Options::default());
-    let refusal = logged.verify(&late, &logged.checkpoint(&world.ct), NOW).unwrap_err();
-    assert_eq!(refusal.code(), "log.window", "{refusal}");
+    for (start, end, expected) in [
+        (T - 10, T - 1, "log.window"),
+        (T - 10, T, "accepted"),
+        (T - 10, T + 1, "accepted"),
+        (T - 1, T + 10, "accepted"),
+        (T, T + 10, "accepted"),
+        (T + 1, T + 10, "log.window"),
+    ] {
+        let mut root = world.root();
+        let [start, end] = [start, end].map(|seconds| Timestamp::from_seconds(seconds).rfc3339());
+        root["ctlogs"][0]["publicKey"]["validFor"] = json!({ "start": start, "end": end });
+        let verifier = Verifier::new(TrustRoot::parse(root.to_string().as_bytes()).unwrap(), Options::default());
+        let verdict = logged.verify(&verifier, &logged.checkpoint(&world.ct), NOW);
+        assert_eq!(verdict.map_or_else(|refusal| refusal.code(), |_| "accepted"), expected, "{start} to {end}");
+    }
 }
 
 #[test]

@@ -284,6 +284,7 @@ fn the_timestamp() {
     assert_eq!(code(&world, &without(&v2, "/verificationMaterial/timestampVerificationData")), "time.none");
     assert_eq!(code(&world, &stamped(&Stamp::of(b"another signature", T))), "timestamp.imprint");
     assert_eq!(code(&world, &stamped(&Stamp { status: 2, ..good() })), "timestamp.refused");
+    assert_eq!(code(&world, &stamped(&Stamp { is_weak: true, ..good() })), "timestamp.hash_weak");
     let strangers = World::new(Spec::default());
     let by_strangers = good().response(&strangers.tsa, &strangers.tsa_key);
     assert_eq!(code(&world, &with(&v2, STAMP, STANDARD.encode(by_strangers))), "timestamp.signer");

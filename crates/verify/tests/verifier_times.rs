@@ -201,7 +201,14 @@ fn every_time_is_compared_with_every_window() {
     let world = World::new(Spec::default());
     let stamp = |time| made::Stamp::of(&world.signature, time).response(&world.tsa, &world.tsa_key);
     let entry = world.entry_v1(&world.body_v1());
-    for (time, expected) in [(T + 300, "accepted"), (T + 301, "time.certificate"), (T - 301, "time.certificate")] {
+    for (time, expected) in [
+        (T - 301, "time.certificate"),
+        (T - 300, "accepted"),
+        (T - 299, "accepted"),
+        (T + 299, "accepted"),
+        (T + 300, "accepted"),
+        (T + 301, "time.certificate"),
+    ] {
         let bundle = world.bundle(std::slice::from_ref(&entry), &[stamp(time)]);
         assert_eq!(code(&verify(&world.root(), &bundle, NOW)), expected, "{time}");
     }

@@ -50,7 +50,8 @@ pub(super) fn all(subjects: &[Value]) -> Result<Vec<Subject>, Refusal> {
         return Err(refuse(Rejection::SubjectMissing));
     }
     if subjects.len() > MAX_SUBJECTS {
-        return Err(refuse(Rejection::BundleTooMany { what: "subjects", limit: MAX_SUBJECTS }));
+        let too_many = refuse(Rejection::BundleTooMany { what: "subjects", limit: MAX_SUBJECTS });
+        return Err(too_many.expected(format!("at most {MAX_SUBJECTS} subjects"), subjects.len().to_string()));
     }
     subjects.iter().enumerate().map(|(index, subject)| one(index, subject)).collect()
 }
@@ -60,7 +61,8 @@ fn one(index: usize, subject: &Value) -> Result<Subject, Refusal> {
     let digests = subject.get("digest").and_then(Value::as_object).filter(|digests| !digests.is_empty());
     let digests = digests.ok_or_else(|| refuse(Rejection::SubjectMalformed).expected("at least one digest", "none"))?;
     if digests.len() > MAX_DIGESTS {
-        return Err(refuse(Rejection::BundleTooMany { what: "digests", limit: MAX_DIGESTS }));
+        let too_many = refuse(Rejection::BundleTooMany { what: "digests", limit: MAX_DIGESTS });
+        return Err(too_many.expected(format!("at most {MAX_DIGESTS} digests"), digests.len().to_string()));
     }
     let mut counted = Vec::new();
     for (name, value) in digests {

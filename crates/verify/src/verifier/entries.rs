@@ -216,7 +216,8 @@ fn included(
     let cosigners = cosigners.unwrap_or_default();
     let (found, quorum) = (cosigners.len(), case.required.witnesses);
     if found < quorum {
-        return Err(refuse(Rejection::CosignaturesTooFew { found, quorum }, ".checkpoint"));
+        return Err(refuse(Rejection::CosignaturesTooFew { found, quorum }, ".checkpoint")
+            .expected(format!("cosignatures of {quorum} witnesses"), found.to_string()));
     }
     let cosigners = cosigners.into_iter().map(|(name, time)| Cosigner { name: name.to_string(), time }).collect();
     Ok(Inclusion {

@@ -78,7 +78,8 @@ pub(super) fn verify<'a>(case: &mut Case<'_>, chained: Chained<'a>) -> Result<Ve
         list => list.map_err(|rejection| refuse(rejection, None))?,
     };
     if list.len() > MAX_SCTS {
-        return Err(refuse(Rejection::BundleTooMany { what: "SCTs", limit: MAX_SCTS }, None));
+        let too_many = refuse(Rejection::BundleTooMany { what: "SCTs", limit: MAX_SCTS }, None);
+        return Err(too_many.expected(format!("at most {MAX_SCTS} SCTs"), list.len().to_string()));
     }
     let scts = if list.is_empty() { Vec::new() } else { verify_list(case, &chained, &list)? };
     let found = scts.iter().map(|sct| sct.operator.as_str()).collect::<BTreeSet<_>>().len();

@@ -124,7 +124,9 @@ pub(super) fn count(thresholds: &Required, material: &Material<'_>, times: &[Ver
     let stamped = operators(&|time| matches!(time.source, TimeSource::TimestampAuthority { .. }));
     for (found, required) in [(all, required), (stamped, thresholds.timestamps)] {
         if found < required {
-            return Err(Refusal::new(Rejection::TimeTooFew { found, required }, Step::Times).at("verificationMaterial"));
+            return Err(Refusal::new(Rejection::TimeTooFew { found, required }, Step::Times)
+                .at("verificationMaterial")
+                .expected(format!("times of {required} operators"), found.to_string()));
         }
     }
     Ok(())

@@ -27,6 +27,8 @@ pub(crate) struct Stamp {
     pub(crate) attributes: Vec<Vec<u8>>,
     /// The order of the attributes.
     pub(crate) order: Order,
+    /// Whether the imprint says that it is by SHA-1.
+    pub(crate) is_weak: bool,
 }
 
 /// The order in which a token has its attributes, and in which they are signed.
@@ -81,11 +83,25 @@ impl Stamp {
     pub(crate) fn of(signature: &[u8], time: u64) -> Self {
         let imprint = HashAlgorithm::Sha256.digest(signature);
         let (certificates, attributes) = (Vec::new(), Vec::new());
-        Self { imprint, time, status: 0, certificates, named: Named::NEWER, attributes, order: Order::Der }
+        Self {
+            imprint,
+            time,
+            status: 0,
+            certificates,
+            named: Named::NEWER,
+            attributes,
+            order: Order::Der,
+            is_weak: false,
+        }
     }
 
     fn info(&self) -> Vec<u8> {
-        let imprint = Imprint { hash: HashAlgorithm::Sha256, digest: &self.imprint, null_parameters: false };
+        let imprint = if self.is_weak {
+            let sha1 = write(SEQUENCE, &[&oid(ObjectIdentifier::new_unwrap("1.3.14.3.2.26"))]);
+            write(SEQUENCE, &[&sha1, &write(OCTET_STRING, &[&self.imprint[..20]])])
+        } else {
+            Imprint { hash: HashAlgorithm::Sha256, digest: &self.imprint, null_parameters: false }.to_der()
+        };
         let time = OffsetDateTime::from_unix_timestamp(i64::try_from(self.time).unwrap()).unwrap();
         let (date, clock) = (time.date(), time.time());
         let text = format!(
@@ -103,7 +119,7 @@ impl Stamp {
             &[
                 &write(INTEGER, &[&[1]]),
                 &oid(policy),
-                &imprint.to_der(),
+                &imprint,
                 &write(INTEGER, &[&[42]]),
                 &write(0x18, &[text.as_bytes()]),
             ],

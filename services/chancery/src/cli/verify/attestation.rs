@@ -1,7 +1,7 @@
 //! `chancery verify attestation`: signed statements about files, and their signers.
 
 use super::{
-    blob::{SharedArguments, interrupted, one_file},
+    blob::{SharedArguments, named, one_file},
     expectation::{PredicateRules, Wanted, pair},
     outcome, work,
 };
@@ -54,12 +54,12 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let fields = predicate.into_iter().map(|(pointer, text)| (pointer, value(text))).collect();
     let expectation = shared.signer.read_with(wanted, &PredicateRules { builder: builder_id, fields, kind })?;
     let context = shared.context(expectation).await?;
-    let outcomes = work::each(files, shared.parallel, shared.json, |file| {
+    let outcomes = work::each(named(files), shared.parallel, shared.json, |file| {
         let (context, bundle) = (Arc::clone(&context), bundle.clone());
         async move {
             let shown = file.display().to_string();
             let judged = tokio::task::spawn_blocking(move || one_file(&context, &file, bundle.as_deref(), false));
-            judged.await.unwrap_or_else(|_| interrupted(&shown))
+            judged.await.unwrap_or_else(|_| work::interrupted(&shown))
         }
     });
     let outcomes = outcomes.await;

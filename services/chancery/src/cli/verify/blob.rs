@@ -114,7 +114,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     );
     let detached = detached.read()?;
     let context = shared.context(shared.signer.read(Wanted::Signatures)?).await?;
-    let outcomes = work::each(files, shared.parallel, shared.json, |file| {
+    let outcomes = work::each(named(files), shared.parallel, shared.json, |file| {
         let (context, bundle, detached) = (Arc::clone(&context), bundle.clone(), detached.clone());
         async move {
             let shown = file.display().to_string();
@@ -122,15 +122,15 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 Some(detached) => with_bundles(&context, &file, vec![("--signature".to_owned(), detached)]),
                 None => one_file(&context, &file, bundle.as_deref(), legacy),
             });
-            judged.await.unwrap_or_else(|_| interrupted(&shown))
+            judged.await.unwrap_or_else(|_| work::interrupted(&shown))
         }
     });
     outcome::print(&outcomes.await, shared.show(&context))
 }
 
-/// A thread that did not come to an end.
-pub(super) fn interrupted(subject: &str) -> Outcome {
-    Outcome::failed(subject, Status::Undecided, ErrorKind::Unreadable.code(), "the check was interrupted")
+/// Files with their names as they are shown.
+pub(super) fn named(files: Vec<PathBuf>) -> Vec<(String, PathBuf)> {
+    files.into_iter().map(|file| (file.display().to_string(), file)).collect()
 }
 
 /// Judges the bundles of one file.

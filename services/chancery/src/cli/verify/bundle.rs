@@ -1,7 +1,7 @@
 //! `chancery verify bundle`: bundles of any kind, about one artifact.
 
 use super::{
-    blob::{SharedArguments, interrupted, with_bundles},
+    blob::{SharedArguments, named, with_bundles},
     expectation::Wanted,
     files::{BundleFileError, read_bundles},
     outcome::{self, Outcome, Status},
@@ -36,7 +36,7 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { bundles, artifact, legacy, shared } = arguments;
     let context = shared.context(shared.signer.read(Wanted::Anything)?).await?;
-    let outcomes = work::each(bundles, shared.parallel, shared.json, |path| {
+    let outcomes = work::each(named(bundles), shared.parallel, shared.json, |path| {
         let (context, artifact) = (Arc::clone(&context), artifact.clone());
         async move {
             let shown = path.display().to_string();
@@ -53,7 +53,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                     Outcome::failed(subject, Status::Refused, passed.code(), passed.reason())
                 }
             });
-            judged.await.unwrap_or_else(|_| interrupted(&shown))
+            judged.await.unwrap_or_else(|_| work::interrupted(&shown))
         }
     });
     outcome::print(&outcomes.await, shared.show(&context))

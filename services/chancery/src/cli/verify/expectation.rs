@@ -167,7 +167,7 @@ impl Expectation {
     pub(super) fn reason(&self, refusal: &Refusal) -> String {
         let (expected, found) = refusal.comparison();
         let is_about_signer = matches!(refusal.code(), "policy.identity" | "policy.issuer" | "policy.key");
-        if self.is_file || expected.is_empty() || !is_about_signer {
+        if self.is_file || !is_about_signer {
             return refusal.to_string();
         }
         let rule = refusal.path().trim_start_matches("policy: ");

@@ -118,7 +118,8 @@ enum Named {
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let named = arguments.images.iter().map(|text| named(text, &arguments)).collect::<anyhow::Result<Vec<_>>>()?;
+    let named = arguments.images.iter().map(|text| named(text, &arguments).map(|named| (text.clone(), named)));
+    let named = named.collect::<anyhow::Result<Vec<_>>>()?;
     let signatures = arguments.signature_repository.as_deref().map(str::parse).transpose();
     let signatures = signatures.context("--signature-repository")?;
     let shared = &arguments.shared;
