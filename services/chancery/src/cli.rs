@@ -11,6 +11,7 @@ mod conformance;
 mod dev;
 mod evidence;
 mod exit_codes;
+mod foreign;
 mod health;
 mod identity;
 mod init;
