@@ -139,6 +139,12 @@ pub enum InvalidMetadata {
         /// RFC 3339.
         expires: String,
     },
+    /// Imported so late, or made for so short a time, that it would have to be renewed at once.
+    #[error("it expires on {expires}, which is too soon; export it again, sign it and import it earlier")]
+    ExpiresSoon {
+        /// RFC 3339.
+        expires: String,
+    },
 }
 
 /// Why a repository cannot be read or changed.
