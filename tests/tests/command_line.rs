@@ -73,7 +73,7 @@ const PRINT: [&str; 42] = [
 ];
 
 /// Commands that print after they have changed something, so each runs once.
-const CHANGE: [&str; 14] = [
+const CHANGE: [&str; 15] = [
     "evidence --identity alice@example.test --url URL --trust data/trust --out unread.tar",
     "init --config server.toml",
     "keys generate --out another.pem --unencrypted",
@@ -86,6 +86,7 @@ const CHANGE: [&str; 14] = [
     "keys rotate tuf-timestamp --data data",
     "trust rotate --role snapshot --data data",
     "trust metadata export --role targets --data data --out targets.json",
+    "trust metadata show targets.json",
     "trust metadata sign targets.json --key KEY",
     "log freeze --data data --log rekor2",
 ];

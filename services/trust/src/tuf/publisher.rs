@@ -5,8 +5,8 @@
 //! command line may make changes while a server runs: the server notices that the directory has changed.
 
 use super::{
-    Directory, InvalidMetadata, KeySource, KeysHeld, Lifetimes, Metadata, Publication, Repository, Role, RoleKeys,
-    Root, TufError, Urgency,
+    Directory, InvalidMetadata, KeySource, KeysHeld, Lifetimes, Metadata, Publication, Repository, Review, Role,
+    RoleKeys, Root, TufError, Urgency,
     directory::{Held, PENDING_TARGETS},
     metadata::{FileFacts, listed_targets},
     repository::KEPT_VERSIONS,
@@ -220,6 +220,11 @@ impl Publisher {
                 next.map_err(|source| TufError::Refused { role: Role::Root, source })
             }
         }
+    }
+
+    /// Returns what people need to see what `next` changes.
+    pub fn review(&self, current: &Repository, next: &Metadata) -> Result<Review, TufError> {
+        Review::of(current, next, |path| self.directory.read(path))
     }
 
     async fn open(&self) -> Result<(Held, Repository), TufError> {
