@@ -1,5 +1,6 @@
 //! What the disk does in the time a commit waits for it.
 
+use crate::load::quantile_of;
 use anyhow::Context as _;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
@@ -27,6 +28,6 @@ pub fn fdatasync_ms(directory: &Path) -> anyhow::Result<f64> {
         waits.push(start.elapsed());
     }
     waits.sort_unstable();
-    let median = waits.get(waits.len() / 2).context("there were waits")?;
+    let median = quantile_of(&waits, 0.5).context("there were waits")?;
     Ok(median.as_secs_f64() * 1e3)
 }

@@ -1,6 +1,7 @@
 //! How far the search index of a server is behind a log that is being written to, in seconds: an entry that was published at some moment
 //! is found so much later.
 
+use crate::load::quantile_of;
 use anyhow::Context as _;
 use serde_json::Value;
 use std::sync::Arc;
@@ -60,11 +61,11 @@ impl Watch {
         let complete = wait_until_complete(&self.url).await?;
         let mut lags: Vec<f64> = looks.iter().map(|look| lag(&looks, look)).collect();
         lags.sort_unstable_by(f64::total_cmp);
-        let quantile = |of_hundred: usize| lags.get(lags.len() * of_hundred / 100).or(lags.last()).copied();
+        let quantile = |quantile: f64| quantile_of(&lags, quantile).copied().unwrap_or_default();
         Ok(Lag {
-            median_s: quantile(50).unwrap_or_default(),
-            p99_s: quantile(99).unwrap_or_default(),
-            most_s: quantile(100).unwrap_or_default(),
+            median_s: quantile(0.5),
+            p99_s: quantile(0.99),
+            most_s: quantile(1.0),
             behind: last.published.saturating_sub(last.indexed),
             caught_up_s: complete.saturating_duration_since(last.at).as_secs_f64(),
         })

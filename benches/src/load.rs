@@ -70,11 +70,16 @@ impl Outcome {
     /// The latency that this share of the requests stayed below, in milliseconds.
     #[must_use]
     pub fn quantile_ms(&self, quantile: f64) -> f64 {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a position in a list")]
-        let position = (as_f64(self.latencies.len()) * quantile) as usize;
-        self.latencies.get(position.min(self.latencies.len().saturating_sub(1))).map_or(0.0, Duration::as_secs_f64)
-            * 1e3
+        quantile_of(&self.latencies, quantile).map_or(0.0, Duration::as_secs_f64) * 1e3
     }
+}
+
+/// The value that this share of sorted values stays below: the largest for 1. `None` if there are no values.
+#[must_use]
+pub fn quantile_of<T>(sorted: &[T], quantile: f64) -> Option<&T> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a position in a list")]
+    let position = (as_f64(sorted.len()) * quantile) as usize;
+    sorted.get(position).or(sorted.last())
 }
 
 /// Counts here stay far below 2^52.
@@ -215,4 +220,17 @@ async fn read_response(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::
         ensure!(stream.read_buf(buffer).await? > 0, "the server closed the connection");
     }
     Ok(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quantile_is_one_of_the_values() {
+        let values: Vec<u32> = (1..=100).collect();
+        let of = |quantile| quantile_of(&values, quantile).copied();
+        assert_eq!([of(0.0), of(0.5), of(0.99), of(1.0)], [Some(1), Some(51), Some(100), Some(100)]);
+        assert_eq!((quantile_of(&[7], 0.5), quantile_of::<u32>(&[], 0.5)), (Some(&7), None));
+    }
 }

@@ -73,7 +73,7 @@ const PRINT: [&str; 42] = [
 ];
 
 /// Commands that print after they have changed something, so each runs once.
-const CHANGE: [&str; 14] = [
+const CHANGE: [&str; 15] = [
     "evidence --identity alice@example.test --url URL --trust data/trust --out unread.tar",
     "init --config server.toml",
     "keys generate --out another.pem --unencrypted",
@@ -86,6 +86,7 @@ const CHANGE: [&str; 14] = [
     "keys rotate tuf-timestamp --data data",
     "trust rotate --role snapshot --data data",
     "trust metadata export --role targets --data data --out targets.json",
+    "trust metadata show targets.json",
     "trust metadata sign targets.json --key KEY",
     "log freeze --data data --log rekor2",
 ];
@@ -317,10 +318,25 @@ fn head_in_a_shell_is_no_failure_of_the_program() {
     // It has more to say than a pipe takes.
     let head = shell("\"$CHANCERY\" reference | head -n 1");
     assert_eq!((head.code(), &*head.stdout, &*head.stderr), (READER_GONE, "## chancery artifact\n", ""));
-    for line in ["--help", "dev --help", "keys rotate ca stage --help", "--version"] {
-        let help = Program::new(chancery_binary(), directory.path()).args(line).run_into(unread());
-        assert!(help.stderr.is_empty() && [0, READER_GONE].contains(&help.code()), "{}", help.report());
+}
+
+#[test]
+fn help_that_cannot_be_written_is_no_success() {
+    let directory = tempfile::tempdir().unwrap();
+    for line in
+        ["--help", "-h", "help", "help trust metadata", "dev --help", "keys rotate ca stage --help", "--version"]
+    {
+        let run = |out: Stdio| Program::new(chancery_binary(), directory.path()).args(line).run_into(out);
+        ends_silently(&run(unread()));
+        let full = run(full_disk());
+        let is_told = full.stderr.matches("cannot write to standard output: No space left").count() == 1;
+        assert!(full.code() == UNWRITTEN && is_told, "{}", full.report());
+        let shown = Program::new(chancery_binary(), directory.path()).args(line).run();
+        assert!(!shown.succeeds().contains('\x1b'), "{line}");
     }
+    // Wrong arguments are told on standard error, and have their own code.
+    let wrong = Program::new(chancery_binary(), directory.path()).args("trust nothing").run_into(full_disk());
+    assert_eq!(wrong.code(), 2, "{}", wrong.report());
 }
 
 #[test]

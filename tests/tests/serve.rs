@@ -366,6 +366,10 @@ fn the_trust_root_s_keys_and_lifetimes_are_as_configured() {
     let keys = format!("keys = {{ root = \"file:{root}?password-file={}\" }}", site.path("trust/password").display());
     configure("lifetimes = { timestamp = \"soon\" }");
     site.chancery("init --config chancery.toml").run().fails_with(&["[trust] lifetimes, timestamp"]);
+    configure("lifetimes = { root = \"1s\" }");
+    for verb in ["config check chancery.toml", "init --config chancery.toml"] {
+        site.chancery(verb).run().fails_with(&["[trust] lifetimes, root", "1s is not between 1d and 3650d"]);
+    }
     configure(&format!("{keys}\nlifetimes = {{ root = \"100d\", timestamp = \"2d\" }}"));
     site.chancery("init --config chancery.toml").run().succeeds();
     assert!(fs::read_to_string(&root).unwrap().contains("ENCRYPTED PRIVATE KEY"));

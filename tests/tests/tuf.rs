@@ -216,11 +216,19 @@ fn root_and_targets_keys_go_offline_and_new_files_wait_for_them() {
         let key = format!("file:{}", alice.path(&format!("{name}.pem")).display());
         let copy = format!("{name}-{file}");
         alice.write(&copy, alice.read(file));
-        run(&format!("trust metadata sign {copy} --key {key}")).succeeds();
-        copy
+        run(&format!("trust metadata sign {copy} --key {key}")).fails_with(&["nobody can say what", "--review"]);
+        let review = Path::new(file).with_extension("review.json");
+        let signed = run(&format!("trust metadata sign {copy} --review {} --key {key}", review.display())).succeeds();
+        (copy, signed)
     };
-    let (a, b) = (sign("root.json.new", "a"), sign("root.json.new", "b"));
-    let (ta, tc) = (sign("targets.json.new", "a"), sign("targets.json.new", "c"));
+    let ((a, said), (b, _)) = (sign("root.json.new", "a"), sign("root.json.new", "b"));
+    for part in
+        ["changes since version 1, which expires", "root: 2 of 3 keys must sign instead of 1 of 1 key", "is removed"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let ((ta, said), (tc, _)) = (sign("targets.json.new", "a"), sign("targets.json.new", "c"));
+    assert!(said.contains("  nothing but version and expiry\nsigned by "), "{said}");
     run(&format!("trust metadata import --data {data} {a} {ta} {tc}")).fails_with(&["could be made here: 1 of 2"]);
     run(&format!("trust metadata import --data {data} {a} {a} {ta} {tc}")).fails_with(&["could be made here: 1 of 2"]);
     run(&format!("trust metadata import --data {data} {a} {b} {ta} {tc}")).succeeds();
@@ -238,17 +246,29 @@ fn root_and_targets_keys_go_offline_and_new_files_wait_for_them() {
     stack.terminate();
     stack.move_to_another_port();
     stack.resume();
+    people_sign_new_files(&stack, &alice);
+}
+
+/// The keys of the targets role, of which two must sign, are Alice's files `b.pem` and `c.pem`.
+fn people_sign_new_files(stack: &Stack, alice: &Person) {
     let served = stack.get("/tuf/timestamp.json").expect(200);
     assert!(!served.body.is_empty());
-    let status = trust(&stack, "status").succeeds();
+    let status = trust(stack, "status").succeeds();
     assert!(status.contains("version 3 of the targets metadata waits"), "{status}");
     let run = |line: &str| alice.program(chancery_binary()).args(line).run();
+    let data = stack.data();
+    let data = data.display();
     run(&format!("trust metadata export --data {data} --role targets --out 3.json")).succeeds();
     let key = |name: &str| format!("file:{}", alice.path(&format!("{name}.pem")).display());
+    let shown = run("trust metadata show 3.json").succeeds();
+    assert!(
+        shown.contains("trusted_root.json: signature log") && shown.contains("its URL changes from http://"),
+        "{shown}"
+    );
     run(&format!("trust metadata sign 3.json --key {}", key("b"))).succeeds();
     run(&format!("trust metadata sign 3.json --key {}", key("c"))).succeeds();
     run(&format!("trust metadata import --data {data} 3.json")).succeeds();
-    assert_eq!(version(&stack, "targets"), 3);
+    assert_eq!(version(stack, "targets"), 3);
     let deadline = Instant::now() + Duration::from_secs(10);
     while stack.get("/tuf/3.targets.json").status != 200 {
         assert!(Instant::now() < deadline, "what was imported is not served");

@@ -28,6 +28,13 @@ pub fn is_this_machine(url: &Url) -> bool {
     }
 }
 
+/// Whether nobody on the way to a URL can read or change what is sent: it is `https`, or `http` that stays on this machine.
+/// What carries a token, or decides what is trusted, goes to such a URL only.
+#[must_use]
+pub fn is_protected(url: &Url) -> bool {
+    url.scheme() == "https" || (url.scheme() == "http" && is_this_machine(url))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +77,25 @@ mod tests {
             "file:///etc/passwd",
         ] {
             assert!(!here(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_others_could_read_is_not_protected() {
+        let protected = |url: &str| is_protected(&Url::parse(url).unwrap());
+        for url in [
+            "https://log.example.org",
+            "https://127.0.0.1",
+            "http://127.0.0.1:8080/a",
+            "HTTP://LocalHost",
+            "http://[::1]",
+        ] {
+            assert!(protected(url), "{url}");
+        }
+        for url in
+            ["http://log.example.org", "http://0.0.0.0", "http://localhost.example.org", "ftp://localhost", "data:x"]
+        {
+            assert!(!protected(url), "{url}");
         }
     }
 }

@@ -11,4 +11,4 @@ mod base_url;
 mod host;
 
 pub use base_url::{BaseUrl, InvalidUrl};
-pub use host::{host_name, host_of, is_this_machine};
+pub use host::{host_name, host_of, is_protected, is_this_machine};

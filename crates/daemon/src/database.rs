@@ -43,6 +43,12 @@ pub enum DatabaseError {
          sslrootcert"
     )]
     ServerIsAuthority,
+    /// A pooler does not pass on the settings of a session, or shares sessions between its clients.
+    #[error(
+        "sessions of the database do not get the settings that chancery asks for, because a connection pooler such as PgBouncer is in \
+         between: connect to PostgreSQL itself, or through a pooler in session mode that passes on the startup parameter `options`"
+    )]
+    Pooler,
     /// A parameter of the URL has a value that is not supported.
     #[error("the database URL cannot be used because of `{name}`: {reason}")]
     Value {

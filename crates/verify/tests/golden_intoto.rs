@@ -216,6 +216,13 @@ fn a_0_0_1_that_lacks_something_or_was_not_signed_is_refused() {
     assert_eq!(admit(&sending(&with(&envelope, "/payload", json!("")))), missing("payload content"));
     assert_eq!(admit(&sending(&with(&envelope, "/payloadType", json!("")))), missing("payloadType content"));
     assert_eq!(admit(&sending(&with(&envelope, "/payload", json!("_-8=")))), Err(Rejection::Base64));
+    for member in ["/payload", "/signatures/0/sig"] {
+        assert_eq!(
+            admit(&sending(&with(&envelope, member, json!("AA\nAA")))),
+            Err(Rejection::Base64LineEnds),
+            "{member}"
+        );
+    }
     let many = json!(vec![envelope["signatures"][0].clone(); 17]);
     let too_many = Err(Rejection::EntryTooMany { what: "signatures", limit: 16 });
     assert_eq!(admit(&sending(&with(&envelope, "/signatures", many))), too_many);

@@ -94,8 +94,15 @@ fn detached_parts_become_the_same_evidence() {
     let bundle = parts.into_bundle().unwrap();
     assert_eq!((bundle.form(), bundle.entries()), (Form::Detached, parse_legacy(&legacy()).unwrap().entries()));
     assert_eq!((bundle.signature(), bundle.timestamps()), (&b"signature"[..], &[b"token".to_vec()][..]));
+    // As `base64` writes it, with LF or CRLF.
+    let wrapped: String = b64(certificate.as_bytes())
+        .as_bytes()
+        .chunks(76)
+        .fold(String::new(), |wrapped, line| wrapped + std::str::from_utf8(line).unwrap() + "\r\n");
     for same in [
         Detached { signature: Some(SignatureText::Raw(b"signature")), ..parts },
+        Detached { signature: Some(SignatureText::Base64(b"c2ln\nbmF0dXJl\n")), ..parts },
+        Detached { certificate: Some(CertificateText::Base64(wrapped.as_bytes())), ..parts },
         Detached { certificate: Some(CertificateText::Der(&CERTIFICATES.leaf)), ..parts },
         Detached { certificate: Some(CertificateText::Base64(b64(certificate.as_bytes()).as_bytes())), ..parts },
         Detached { chain: None, ..parts },

@@ -11,6 +11,7 @@ mod conformance;
 mod dev;
 mod evidence;
 mod exit_codes;
+mod foreign;
 mod health;
 mod identity;
 mod init;
@@ -32,8 +33,9 @@ mod verify;
 mod waiting;
 mod witness;
 
+use crate::output;
 use clap::{Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 /// Private keyless signing: certificate authority, transparency logs, timestamps and trust root.
 ///
@@ -83,10 +85,11 @@ enum Verb {
 }
 
 impl Cli {
-    /// The command line of this process, which ends here for `--help` and for wrong arguments.
-    pub(crate) fn read() -> Self {
-        let matches = Self::documented().get_matches();
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    /// The command line of this process, or the exit code if it only asks for `--help` or `--version`. The process ends here
+    /// for wrong arguments.
+    pub(crate) fn read() -> Result<Self, ExitCode> {
+        let read = Self::documented().try_get_matches().and_then(|matches| Self::from_arg_matches(&matches));
+        read.map_err(|error| if error.use_stderr() { error.exit() } else { answered(&error) })
     }
 
     /// The definition of the command line, with the exit codes of each verb in its help.
@@ -121,6 +124,13 @@ impl Cli {
             Verb::Witness(arguments) => witness::run(arguments).await,
         }
     }
+}
+
+/// Prints the help or the version that was asked for. clap does not notice that it cannot.
+fn answered(asked: &clap::Error) -> ExitCode {
+    let mut out = output::text();
+    let printed = write!(out, "{}", asked.render().ansi()).and_then(|()| out.flush());
+    printed.map_or_else(|error| output::failed(&error.into(), 1), |()| ExitCode::SUCCESS)
 }
 
 #[cfg(test)]

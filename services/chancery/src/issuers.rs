@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use chancery_ca::{
     IssuerSettings,
     config::{self, ConfigError},
+    identity::Condition,
     oidc::InvalidIssuer,
 };
 use chancery_daemon::reload::Looks;
@@ -27,14 +28,45 @@ const PUBLIC: [(&str, &str, &str); 4] = [
     ("https://accounts.google.com", "any Google account", "hd"),
 ];
 
+/// Claims that say how a job was started, and not whose it is: every user of such a service chooses them.
+const CHOSEN: [&str; 19] = [
+    "base_ref",
+    "build_branch",
+    "build_tag",
+    "deployment_tier",
+    "email_verified",
+    "environment",
+    "environment_protected",
+    "event_name",
+    "head_ref",
+    "pipeline_source",
+    "project_visibility",
+    "ref",
+    "ref_path",
+    "ref_protected",
+    "ref_type",
+    "repository_visibility",
+    "runner_environment",
+    "step_key",
+    "workflow",
+];
+
 /// Warns of a service that is open to everyone, without a condition. `may` is what its users do.
 pub(crate) fn open_to_all(settings: &IssuerSettings, may: &str) -> Option<String> {
-    let (url, who, claim) = PUBLIC.into_iter().find(|(url, ..)| *url == settings.name.as_str())?;
-    // The preset of GitLab has these two itself: they say that the pipeline is one of gitlab.com, and not whose.
-    let is_limited = settings.conditions.iter().any(|condition| {
-        condition.claim.to_string() != "ref_type" && condition.any_of.iter().all(|value| value != "gitlab.com/*")
-    });
-    (!is_limited).then(|| format!("{url}: {who} {may}; to accept only your own, add `require = {{ {claim} = \"…\" }}`"))
+    let name = settings.name.as_str();
+    // A family of a service's issuers, such as those of all enterprises, is as open.
+    let is_of = |url: &str| name.strip_prefix(url).is_some_and(|rest| rest.is_empty() || rest.starts_with("/*"));
+    let (_, who, claim) = PUBLIC.into_iter().find(|(url, ..)| is_of(url))?;
+    let is_limited = settings.conditions.iter().any(limits);
+    (!is_limited)
+        .then(|| format!("{name}: {who} {may}; to accept only your own, add `require = {{ {claim} = \"…\" }}`"))
+}
+
+/// Whether a condition says whose a token is.
+fn limits(condition: &Condition) -> bool {
+    // The preset of GitLab requires the second pattern itself: it says that the pipeline is one of gitlab.com.
+    let takes_any = |pattern: &String| pattern.bytes().all(|byte| byte == b'*') || pattern == "gitlab.com/*";
+    !CHOSEN.contains(&condition.claim.as_str()) && !condition.any_of.iter().any(takes_any)
 }
 
 /// The file, if there is one, and what it said when it was last read.
@@ -116,5 +148,53 @@ impl ConfiguredIssuers {
 fn warn(issuers: &[IssuerSettings]) {
     for warning in issuers.iter().filter_map(|issuer| open_to_all(issuer, "is accepted")) {
         tracing::warn!("{warning}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chancery_ca::config::IssuersFile;
+
+    /// The warning of an issuer as it is written.
+    fn warning(issuer: &str) -> Option<String> {
+        let file: IssuersFile = toml::from_str(&format!("[[issuer]]\n{issuer}")).unwrap();
+        let settings = file.settings(Path::new("")).unwrap();
+        open_to_all(&settings[0], "gets a certificate")
+    }
+
+    #[test]
+    fn a_service_of_everyone_needs_a_condition_that_says_whose_a_token_is() {
+        let github = "preset = \"github\"\n";
+        assert_eq!(
+            warning(github).unwrap(),
+            "https://token.actions.githubusercontent.com: any workflow on github.com gets a certificate; to accept only your own, \
+             add `require = { repository_owner = \"…\" }`"
+        );
+        for condition in [
+            "repository_owner = \"*\"",
+            "repository_owner = [\"acme\", \"**\"]",
+            "event_name = \"push\", ref = \"refs/heads/main\"",
+            "runner_environment = \"github-hosted\"",
+        ] {
+            assert!(warning(&format!("{github}require = {{ {condition} }}")).is_some(), "{condition}");
+        }
+        for condition in [
+            "repository_owner = \"acme\"",
+            "ref = \"refs/heads/main\", repository = \"acme/*\"",
+            "repository_owner_id = [\"1\", \"2\"]",
+            "sub = \"repo:acme/*\"",
+        ] {
+            assert_eq!(warning(&format!("{github}require = {{ {condition} }}")), None, "{condition}");
+        }
+        let at_github = "type = \"github-workflow\"\nbase_url = \"https://github.com\"\n";
+        let all = format!("{at_github}url_pattern = \"https://token.actions.githubusercontent.com/*\"");
+        assert!(warning(&all).unwrap().starts_with("https://token.actions.githubusercontent.com/*: any workflow"));
+        for own in [
+            format!("{at_github}url = \"https://token.actions.githubusercontent.com/acme\""),
+            "preset = \"ghes\"\nurl = \"https://github.example.org/_services/token\"".to_owned(),
+        ] {
+            assert_eq!(warning(&own), None, "{own}");
+        }
     }
 }

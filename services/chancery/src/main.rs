@@ -36,9 +36,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let code = match cli::Cli::read().run().await {
-        Ok(code) => code,
-        Err(error) => output::failed(&error, 1),
+    let code = match cli::Cli::read() {
+        Ok(command) => command.run().await.unwrap_or_else(|error| output::failed(&error, 1)),
+        Err(code) => code,
     };
     telemetry::flush();
     code

@@ -16,6 +16,7 @@
 //! | [`tuf`] | a repository with all of it | The Update Framework 1.0 |
 //! | [`files`] | those, `client_trust_config.json` and the PEM files of cosign's environment variables | |
 
+mod changes;
 pub mod files;
 pub mod http;
 pub mod material;

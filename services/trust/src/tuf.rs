@@ -21,6 +21,7 @@
 //! | [`succession`] | the next version of the metadata that must change |
 //! | [`publisher`] | one change at a time, by server or command line |
 //! | [`offline`] | signatures made by offline keys |
+//! | [`review`] | what the owners of those keys see before they sign |
 //! | [`service`] | the running server: renewal, alarms |
 //! | [`http`] | `/tuf/…` |
 
@@ -34,6 +35,7 @@ pub mod offline;
 pub mod publication;
 pub mod publisher;
 pub mod repository;
+pub mod review;
 pub mod role;
 pub mod root;
 pub mod service;
@@ -45,6 +47,7 @@ pub use metadata::{Metadata, TargetName};
 pub use publication::Publication;
 pub use publisher::Publisher;
 pub use repository::Repository;
+pub use review::Review;
 pub use role::{Lifetimes, Role, Urgency};
 pub use root::{RoleKeys, Root};
 pub use service::Service;
@@ -136,6 +139,12 @@ pub enum InvalidMetadata {
     /// Expired.
     #[error("it expired on {expires}")]
     Expired {
+        /// RFC 3339.
+        expires: String,
+    },
+    /// Imported so late, or made for so short a time, that it would have to be renewed at once.
+    #[error("it expires on {expires}, which is too soon; export it again, sign it and import it earlier")]
+    ExpiresSoon {
         /// RFC 3339.
         expires: String,
     },

@@ -5,7 +5,7 @@ use crate::log::{SyntheticLog, sources};
 use crate::questions::{Asked, Question};
 use anyhow::{Context as _, ensure};
 use axum::serve::ListenerExt as _;
-use chancery_benches::load::as_f64;
+use chancery_benches::load::quantile_of;
 use chancery_daemon::clock::SystemClock;
 use chancery_search::store::Store;
 use chancery_search::{Asking, Index, http};
@@ -31,10 +31,7 @@ impl Times {
 
     /// Milliseconds that this share of the times stayed below.
     fn quantile_ms(&self, quantile: f64) -> f64 {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a position in a list")]
-        let position = (as_f64(self.0.len()) * quantile) as usize;
-        let time = self.0.get(position).or(self.0.last()).copied().unwrap_or_default();
-        time.as_secs_f64() * 1e3
+        quantile_of(&self.0, quantile).map_or(0.0, Duration::as_secs_f64) * 1e3
     }
 
     fn cells(&self) -> String {

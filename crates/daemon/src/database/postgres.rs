@@ -40,6 +40,11 @@ const WRITERS: u32 = 6;
 /// connections.
 const READERS: u32 = 12;
 
+/// The setting by which it is seen that a session has those of [`SESSION`].
+const SEEN: (&str, &str) = ("lock_timeout", "15s");
+/// What `PgBouncer` says of settings that it does not know.
+const UNSUPPORTED: &str = "unsupported startup parameter";
+
 /// Settings of every connection.
 const SESSION: [(&str, &str); 9] = [
     // A statement that waited for the lock on a head must see what was committed meanwhile: that the log was frozen or ended.
@@ -48,7 +53,7 @@ const SESSION: [(&str, &str); 9] = [
     ("statement_timeout", "30s"),
     // Another replica holds the lock on a head for milliseconds. If that replica was stopped meanwhile, the next
     // setting ends its transaction.
-    ("lock_timeout", "15s"),
+    SEEN,
     // A replica that is stopped (SIGSTOP, a frozen VM) inside a transaction loses it, and with it the lock on the head.
     ("idle_in_transaction_session_timeout", "5s"),
     // A batch of 1024 leaves of 8 KiB passes through unnest in memory instead of a temporary file.
@@ -121,7 +126,8 @@ pub async fn open_postgres(url: &str) -> Result<Postgres, DatabaseError> {
     let timeline = Timeline::watch(Instant::now());
     let opener = opener.noting(timeline.clone());
     let writing = opener.with(|options| options.options(SESSION).options([(COMMIT_SETTING, &commit)])).durable();
-    let writers = Connections::open(writing, WRITERS).await?;
+    let writers = Connections::open(writing, WRITERS).await.map_err(explained)?;
+    verify_session(&writers).await?;
     let readers = Connections::open(opener.with(read_only).of_primary(), READERS).await?;
     let mut watch = JoinSet::new();
     watch.spawn(opener.watch());
@@ -144,9 +150,23 @@ pub async fn open_postgres_read_only(url: &str) -> Result<Postgres, DatabaseErro
     Ok(Postgres { writers: readers.clone(), readers, timeline, _watch: Arc::default() })
 }
 
-/// Says what to do about a certificate that would be accepted if it were made otherwise.
+/// Says what to do about a certificate that would be accepted if it were made otherwise, and about a pooler.
 fn explained(error: sqlx::Error) -> DatabaseError {
-    if format!("{error:?}").contains("CaUsedAsEndEntity") { DatabaseError::ServerIsAuthority } else { error.into() }
+    let text = format!("{error:?}");
+    if text.contains("CaUsedAsEndEntity") {
+        DatabaseError::ServerIsAuthority
+    } else if text.contains(UNSUPPORTED) {
+        DatabaseError::Pooler
+    } else {
+        error.into()
+    }
+}
+
+/// Checks that sessions have the settings that were asked for. Without them, a replica that was stopped would keep its lock.
+async fn verify_session(connections: &Connections) -> Result<(), DatabaseError> {
+    let (name, wanted) = SEEN;
+    let found: String = sqlx::query_scalar("SELECT current_setting($1)").bind(name).fetch_one(connections).await?;
+    if found == wanted { Ok(()) } else { Err(DatabaseError::Pooler) }
 }
 
 /// Opens connections to the servers of a URL. `usual` is the choice among several if the URL makes none.
@@ -174,6 +194,14 @@ fn warn_if_unverified(options: &PgConnectOptions) {
         tracing::warn!(
             database.host = options.get_host(),
             "the database server's certificate is not verified; add sslmode=verify-full to the database URL"
+        );
+    }
+    // sqlx adds the file of sslrootcert to the public authorities.
+    if !local && matches!(options.get_ssl_mode(), PgSslMode::VerifyCa) {
+        tracing::warn!(
+            database.host = options.get_host(),
+            "the database server's name is not verified, and certificates of public authorities are accepted beside those of \
+             sslrootcert, whatever their name; write sslmode=verify-full in the database URL"
         );
     }
 }

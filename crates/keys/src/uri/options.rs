@@ -2,7 +2,7 @@
 
 use super::UriError;
 use crate::Secret;
-use chancery_address::is_this_machine;
+use chancery_address::is_protected;
 use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -70,9 +70,8 @@ impl Options {
         let wrong = UriError::Value { name, expected: "https://HOST, or http:// on this machine" };
         let Some(text) = self.take(name) else { return Ok(None) };
         let Ok(mut url) = Url::parse(&text) else { return Err(wrong) };
-        let safe = url.scheme() == "https" || url.scheme() == "http" && is_this_machine(&url);
         let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
-        if !safe || !plain || url.fragment().is_some() {
+        if !is_protected(&url) || !plain || url.fragment().is_some() {
             return Err(wrong);
         }
         if !url.path().ends_with('/') {

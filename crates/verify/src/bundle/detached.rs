@@ -93,12 +93,8 @@ impl SignatureText<'_> {
     fn decode(self) -> Result<Vec<u8>, Refusal> {
         let bytes = match self {
             Self::Raw(bytes) if bytes.len() <= MAX_SIGNATURE_BYTES => bytes.to_vec(),
-            Self::Base64(text) if text.len() <= 2 * MAX_SIGNATURE_BYTES => {
-                let decoded = str::from_utf8(text).ok().and_then(|text| decode_canonical(text.trim_ascii_end()));
-                decoded.ok_or_else(|| {
-                    refuse(Rejection::BundleMalformed, "signature", "base64", "text that is not base64")
-                })?
-            }
+            Self::Base64(text) if text.len() <= 2 * MAX_SIGNATURE_BYTES => decode_lines(text)
+                .ok_or_else(|| refuse(Rejection::BundleMalformed, "signature", "base64", "text that is not base64"))?,
             Self::Raw(bytes) | Self::Base64(bytes) => {
                 let limit = format!("at most {MAX_SIGNATURE_BYTES} bytes");
                 return Err(refuse(Rejection::BundleMalformed, "signature", &limit, &bytes.len().to_string()));
@@ -120,12 +116,15 @@ impl CertificateText<'_> {
                 let certificate = Certificate::from_der(der).map_err(|rejection| at(rejection, "certificate"))?;
                 Ok(Material::Certificate(Box::new(certificate)))
             }
-            Self::Base64(text) => {
-                let text = str::from_utf8(text).map_err(|_| malformed())?;
-                certificate_or_key(&decode_canonical(text.trim_ascii_end()).ok_or_else(malformed)?, "certificate")
-            }
+            Self::Base64(text) => certificate_or_key(&decode_lines(text).ok_or_else(malformed)?, "certificate"),
         }
     }
+}
+
+/// Decodes a file as `base64` writes it, which ends a line after 76 characters. So does cosign: Go's decoder leaves line ends out.
+fn decode_lines(text: &[u8]) -> Option<Vec<u8>> {
+    let text = str::from_utf8(text).ok()?.trim_ascii_end();
+    decode_canonical(&text.replace(['\r', '\n'], ""))
 }
 
 fn at(rejection: Rejection, path: &str) -> Refusal {

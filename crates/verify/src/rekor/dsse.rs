@@ -247,5 +247,5 @@ pub(super) fn verify_signatures<V>(
 
 /// Decodes standard base64, or URL-safe base64, which some signers put in envelopes.
 pub(super) fn decode_either(text: &str) -> Result<Vec<u8>, Rejection> {
-    STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).map_err(|_| Rejection::Base64)
+    base64_decode(text).or_else(|fault| URL_SAFE.decode(text).map_err(|_| fault))
 }

@@ -4,7 +4,7 @@
 //! stricter than the standard: no document, however it was made, can send the server to another host.
 
 use super::{Fetch, InvalidIssuer, TokenRefusal};
-use chancery_address::{host_of, is_this_machine};
+use chancery_address::{host_of, is_protected};
 use serde::Deserialize;
 use url::{Origin, Url};
 
@@ -94,7 +94,7 @@ fn parse(text: &str, allow_loopback_http: bool) -> Result<Url, InvalidIssuer> {
     if !plain || url.host().is_none() || text.bytes().any(|byte| byte.is_ascii_control() || byte == b' ') {
         return Err(malformed());
     }
-    let secure = url.scheme() == "https" || (url.scheme() == "http" && allow_loopback_http && is_this_machine(&url));
+    let secure = is_protected(&url) && (allow_loopback_http || url.scheme() == "https");
     if secure { Ok(url) } else { Err(InvalidIssuer::Insecure { url: text.to_owned() }) }
 }
 

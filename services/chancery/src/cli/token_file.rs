@@ -1,7 +1,7 @@
 //! `--token-file`: the token with which a command reads entries from a server that shows them to readers only.
 
 use anyhow::{Context as _, ensure};
-use chancery_address::is_this_machine;
+use chancery_address::is_protected;
 use chancery_log_client::Token;
 use std::{
     fs,
@@ -22,7 +22,7 @@ impl TokenFile {
     pub(super) fn for_server(file: &Path, url: &str) -> anyhow::Result<Self> {
         let parsed = Url::parse(url).with_context(|| format!("{url} is not a URL"))?;
         ensure!(
-            parsed.scheme() == "https" || is_this_machine(&parsed),
+            is_protected(&parsed),
             "a token is sent over https, or to this machine, and {url} is neither; leave out --token-file, or use https"
         );
         let token = Self(file.to_owned());

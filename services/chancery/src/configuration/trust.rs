@@ -12,7 +12,8 @@ use serde::Deserialize;
 pub(crate) struct TrustTable {
     /// URL of the trust root. Default: the `url` at the top.
     pub(crate) url: Option<String>,
-    /// Lifetime of new TUF metadata of each role. Default: `365d` for root and targets, `21d` for snapshot, `7d` for timestamp.
+    /// Lifetime of new TUF metadata of each role. Default: `365d` for root and targets (from `1d` to `3650d`), `21d` for snapshot,
+    /// `7d` for timestamp (from `1h` to `365d`).
     #[serde(default)]
     lifetimes: PerRole,
     /// URIs of the first keys of the TUF roles, P-256. Default: the files `keys/tuf-ROLE.pem` in `data`.
@@ -53,10 +54,8 @@ impl TrustTable {
     /// The settings of the TUF repository.
     pub(crate) fn tuf(&self) -> anyhow::Result<TufArguments> {
         let tuf_lifetime = self.lifetimes.iter().map(|(role, text)| {
-            let time = lifetime(text).with_context(|| {
-                format!("[trust] lifetimes, {role}: {text:?} is not a lifetime; write for example 7d, 12h, 30m or 45s")
-            });
-            Ok((role, time?))
+            let time = lifetime(role, text).map_err(anyhow::Error::msg);
+            Ok((role, time.with_context(|| format!("[trust] lifetimes, {role} = {text:?}"))?))
         });
         let keys = self.keys.iter().map(|(role, uri)| {
             let uri = key_uri(uri).with_context(|| format!("[trust] keys, {role}"))?;
@@ -83,7 +82,7 @@ mod tests {
         assert_eq!(said.keys.into_iter().collect::<Vec<_>>(), [(Role::Root, "file:/a.pem".to_owned())]);
         for (text, why) in [
             ("lifetimes = { timestamp = \"a week\" }", "[trust] lifetimes, timestamp"),
-            ("lifetimes = { root = \"0d\" }", "[trust] lifetimes, root"),
+            ("lifetimes = { root = \"1s\" }", "[trust] lifetimes, root = \"1s\": 1s is not between 1d and 3650d"),
             ("lifetimes = { mirrors = \"1d\" }", "mirrors"),
             ("keys = { root = \"ftp://x\" }", "[trust] keys, root"),
         ] {

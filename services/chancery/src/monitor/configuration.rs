@@ -3,7 +3,7 @@
 
 use crate::{duration, listening::TlsFiles, logging::TelemetryTable};
 use anyhow::{Context as _, ensure};
-use chancery_address::is_this_machine;
+use chancery_address::is_protected;
 use chancery_monitor::{Begin, Following, Patience, WatchTable, WebhookFormat};
 use serde::Deserialize;
 use std::{
@@ -177,7 +177,7 @@ impl MonitorConfiguration {
         }
         for WebhookTable { name, url, token_file, .. } in &self.webhooks {
             ensure!(
-                token_file.is_none() || url.scheme() == "https" || is_this_machine(url),
+                token_file.is_none() || is_protected(url),
                 "[[webhook]] {name}: over http everyone on the way can read the token of token_file; write https"
             );
         }

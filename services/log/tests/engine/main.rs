@@ -30,6 +30,7 @@ mod mirror;
 mod moody;
 mod overtaken;
 mod pool;
+mod pooler;
 #[path = "../postgres/mod.rs"]
 mod postgres;
 mod power;

@@ -92,6 +92,16 @@ impl Metadata {
         self.signed.get(name).ok_or(InvalidMetadata::Member { name })
     }
 
+    /// A member of what is signed, if it is there.
+    pub(super) fn find(&self, name: &str) -> Option<&Value> {
+        self.signed.get(name)
+    }
+
+    /// The names of the members of what is signed.
+    pub(super) fn member_names(&self) -> impl Iterator<Item = &str> {
+        self.signed.as_object().into_iter().flat_map(Map::keys).map(String::as_str)
+    }
+
     /// The signed part.
     #[must_use]
     pub fn message(&self) -> &[u8] {

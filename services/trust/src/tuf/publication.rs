@@ -10,6 +10,13 @@ use chancery_verify::{PublicKey, key::KeyKind, pem};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+/// The target with the trusted root.
+pub(super) const TRUSTED_ROOT: &str = "trusted_root.json";
+/// The targets with signing configurations: the default, that of Rekor v1 alone, and that of v2 alone, which
+/// `cosign signing-config create --with-default-rekor-v2` looks for.
+pub(super) const SIGNING_CONFIGS: [&str; 3] =
+    ["signing_config.v0.2.json", "signing_config_rekor_v1.v0.2.json", "signing_config_rekor_v2.v0.2.json"];
+
 /// A file's use, by which clients older than `trusted_root.json` look it up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Usage {
@@ -65,13 +72,13 @@ impl Publication {
         Self::of_documents(files.contents(FileName::TrustedRoot), configurations).ok_or(TufError::TrustFiles)
     }
 
-    /// The last configuration is the one `cosign signing-config create --with-default-rekor-v2` looks for.
-    fn of_documents(trusted_root: &str, [signing_config, rekor_v1, rekor_v2]: [&str; 3]) -> Option<Self> {
+    /// All targets for a trusted root and the three [`SIGNING_CONFIGS`]. `None` if they do not have the expected form.
+    pub(super) fn of_documents(trusted_root: &str, configurations: [&str; 3]) -> Option<Self> {
         let mut publication = Self::default();
         publication.add_trusted_root(trusted_root)?;
-        publication.add("signing_config.v0.2.json", signing_config.into(), Usage::Other, (true, ""))?;
-        publication.add("signing_config_rekor_v1.v0.2.json", rekor_v1.into(), Usage::Other, (true, ""))?;
-        publication.add("signing_config_rekor_v2.v0.2.json", rekor_v2.into(), Usage::Other, (true, ""))?;
+        for (name, contents) in SIGNING_CONFIGS.into_iter().zip(configurations) {
+            publication.add(name, contents.into(), Usage::Other, (true, ""))?;
+        }
         Some(publication)
     }
 
@@ -105,7 +112,7 @@ impl Publication {
     fn add_trusted_root(&mut self, text: &str) -> Option<()> {
         let trusted_root: Value = serde_json::from_str(text).ok()?;
         let list = |name: &str| trusted_root.get(name).and_then(Value::as_array);
-        self.add("trusted_root.json", text.as_bytes().to_vec(), Usage::Other, (true, ""))?;
+        self.add(TRUSTED_ROOT, text.as_bytes().to_vec(), Usage::Other, (true, ""))?;
         for (number, authority) in list("certificateAuthorities")?.iter().enumerate() {
             let certificates: String = chain(authority)?.iter().map(|der| pem::encode(pem::CERTIFICATE, der)).collect();
             let name = numbered("fulcio_v1", number, ".crt.pem");

@@ -5,8 +5,8 @@
 //! command line may make changes while a server runs: the server notices that the directory has changed.
 
 use super::{
-    Directory, InvalidMetadata, KeySource, KeysHeld, Lifetimes, Metadata, Publication, Repository, Role, RoleKeys,
-    Root, TufError,
+    Directory, InvalidMetadata, KeySource, KeysHeld, Lifetimes, Metadata, Publication, Repository, Review, Role,
+    RoleKeys, Root, TufError, Urgency,
     directory::{Held, PENDING_TARGETS},
     metadata::{FileFacts, listed_targets},
     repository::KEPT_VERSIONS,
@@ -166,7 +166,7 @@ impl Publisher {
     /// Imports root or targets metadata, or both, signed by offline keys. Available keys also sign.
     ///
     /// # Errors
-    /// [`TufError::Refused`] and [`TufError::KeysMissing`], without any change: not the next version, expired, not
+    /// [`TufError::Refused`] and [`TufError::KeysMissing`], without any change: not the next version, expired or almost, not
     /// signed by enough keys of the previous root and of its own, or targets whose files are not here.
     pub async fn import(&self, documents: Vec<Metadata>, now: Timestamp) -> Result<Repository, TufError> {
         let (held, current) = self.open().await?;
@@ -179,6 +179,7 @@ impl Publisher {
                 let found = document.version;
                 return Err(refused(InvalidMetadata::Version { role, expected, found }));
             }
+            self.check_expiry(&document, now).map_err(refused)?;
             match role {
                 Role::Root => change.root = Some(document),
                 Role::Targets => {
@@ -221,6 +222,11 @@ impl Publisher {
         }
     }
 
+    /// Returns what people need to see what `next` changes.
+    pub fn review(&self, current: &Repository, next: &Metadata) -> Result<Review, TufError> {
+        Review::of(current, next, |path| self.directory.read(path))
+    }
+
     async fn open(&self) -> Result<(Held, Repository), TufError> {
         let held = self.directory.lock().await?;
         let read = Repository::read(&self.directory)?;
@@ -233,6 +239,16 @@ impl Publisher {
         let keys = current.root().role(role);
         let held: BTreeSet<_> = signers.iter().map(|signer| signer.public_key().fingerprint()).collect();
         keys.keys.values().filter(|key| held.contains(&key.fingerprint())).count() >= keys.threshold
+    }
+
+    /// Checks that what people have signed lives long enough for them to sign its successor.
+    fn check_expiry(&self, document: &Metadata, now: Timestamp) -> Result<(), InvalidMetadata> {
+        let expires = document.expires.rfc3339();
+        match self.lifetimes.urgency(document.role, document.expires, now) {
+            Urgency::None | Urgency::Notice | Urgency::Warning => Ok(()),
+            Urgency::Alarm => Err(InvalidMetadata::ExpiresSoon { expires }),
+            Urgency::Expired => Err(InvalidMetadata::Expired { expires }),
+        }
     }
 
     /// Checks that the files of targets metadata exist here with the right bytes.

@@ -3,6 +3,7 @@
 mod attacks;
 mod crashes;
 mod offline;
+mod review;
 mod serving;
 mod tough_client;
 

@@ -1,7 +1,10 @@
 //! The result, as text for people, as JSON for programs, and as exit code.
 
 use super::{evidence::Entry, verdict::Established};
-use crate::output;
+use crate::{
+    cli::foreign::{escaped, whole},
+    output,
+};
 use chancery_verify::{
     HashAlgorithm, Refusal, Rejection, Timestamp,
     terms::DigestRole,
@@ -351,17 +354,4 @@ pub(in crate::cli) fn when(time: Option<&str>, is_proven: bool, undated: Option<
         ),
         (None, None) => "at a time that the log does not tell".to_owned(),
     }
-}
-
-/// The signer in full: a name that was cut could be two.
-pub(in crate::cli) fn whole(signer: &Signer) -> String {
-    signer.claims().map_or_else(
-        || signer.to_string(),
-        |claims| format!("{} (issuer {})", escaped(claims.identity().as_str()), escaped(claims.issuer())),
-    )
-}
-
-/// What is foreign stays on its line.
-pub(in crate::cli) fn escaped(text: &str) -> String {
-    text.chars().flat_map(char::escape_debug).collect()
 }

@@ -1,10 +1,10 @@
 //! The result, as text for people, as JSON for programs, and as exit code.
 
-use super::{
-    super::artifact::outcome::{escaped, when, whole},
-    Failure, History, Sound,
+use super::{super::artifact::outcome::when, Failure, History, Sound};
+use crate::{
+    cli::foreign::{escaped, whole},
+    output,
 };
-use crate::output;
 use chancery_search::evidence::{Issued, LogReport, Place, Report, Signature, Verdict};
 use chancery_verify::{counted, hash::sha256, leaves};
 use serde::Serialize;

@@ -1,5 +1,6 @@
 //! Answers of the search API, as they are read and shown. What is foreign in them stays on its line.
 
+use crate::cli::foreign::escaped;
 use chancery_verify::terms::{SignerSummary, Summary};
 use serde::Deserialize;
 use std::fmt::{self, Write as _};
@@ -178,11 +179,6 @@ fn signer(signer: &SignerSummary) -> String {
         Some(issuer) => format!("{shown} (issuer {})", escaped(issuer)),
         None => shown,
     }
-}
-
-/// What is foreign stays on its line.
-fn escaped(text: &str) -> String {
-    text.chars().flat_map(char::escape_debug).collect()
 }
 
 #[cfg(test)]

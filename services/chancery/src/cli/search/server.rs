@@ -3,7 +3,7 @@
 //! The server is not trusted: answers are bounded, and redirects are not followed.
 
 use super::super::token_file::{ADVICE, TokenFile};
-use crate::dev;
+use crate::{cli::foreign::escaped, dev};
 use anyhow::{Context as _, ensure};
 use bytes::{Bytes, BytesMut};
 use chancery_outbound::causes;
@@ -160,8 +160,7 @@ impl Server {
                 let body = self.body(response, MAX_REFUSAL_BYTES).await?;
                 let told = serde_json::from_slice::<Refusal>(&body).map(|refusal| refusal.message).ok();
                 let told = told.unwrap_or_else(|| format!("it answers {status}"));
-                // Foreign text stays on its line.
-                let mut told: String = told.chars().flat_map(char::escape_debug).collect();
+                let mut told = escaped(&told);
                 if self.token.is_none() && matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
                     told = format!("{told}; {ADVICE}");
                 }

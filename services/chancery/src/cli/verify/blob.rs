@@ -208,8 +208,9 @@ impl DetachedArguments {
         let Some(text) = &self.signature else { return Ok(None) };
         let read = |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
         let bytes = if Path::new(text).is_file() { read(Path::new(text))? } else { text.clone().into_bytes() };
-        // Base64 is what cosign writes; a signature that is base64 by chance has no more than 30 bits.
-        let is_text = STANDARD.decode(bytes.trim_ascii()).is_ok();
+        // Base64 is what cosign writes; a signature that is base64 by chance has no more than 30 bits. `base64` ends its lines.
+        let one_line: Vec<u8> = bytes.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
+        let is_text = STANDARD.decode(one_line.trim_ascii()).is_ok();
         let certificate = self.certificate.as_deref().map(read).transpose()?;
         let chain = self.certificate_chain.as_deref().map(read).transpose()?;
         let timestamp = self.rfc3161_timestamp.as_deref().map(read).transpose()?;

@@ -1,11 +1,11 @@
 //! The result for every file and image, as a table for people, as JSON for programs, and as exit code.
 
-use crate::output;
+use crate::{cli::foreign::whole, output};
 use chancery_image::{Broken, Place, Purpose};
 use chancery_verify::{
     Refusal,
     policy::Decision,
-    verifier::{Signer, Verified, VerifiedEntry},
+    verifier::{Verified, VerifiedEntry},
 };
 use serde::Serialize;
 use std::{fmt, io::Write as _, process::ExitCode};
@@ -217,16 +217,6 @@ fn write(out: &mut impl std::io::Write, outcome: &Outcome) -> std::io::Result<()
         }
     }
     Ok(())
-}
-
-/// The signer in full: a name that was cut could be two.
-fn whole(signer: &Signer) -> String {
-    // What is foreign stays on its line.
-    let escaped = |text: &str| text.chars().flat_map(char::escape_debug).collect::<String>();
-    signer.claims().map_or_else(
-        || signer.to_string(),
-        |claims| format!("{} (issuer {})", escaped(claims.identity().as_str()), escaped(claims.issuer())),
-    )
 }
 
 /// The log and, where something vouches for it, the index.

@@ -5,7 +5,7 @@
 //! server has chosen the receiver.
 
 use anyhow::{Context as _, ensure};
-use chancery_address::is_this_machine;
+use chancery_address::is_protected;
 use chancery_outbound::causes;
 use chancery_search::events::{DEADLINE, Delivering, EventRequest, Receiver, Undelivered};
 use reqwest::{Client, header};
@@ -36,7 +36,7 @@ impl Webhook {
             "expected https://host/path without user, query and fragment; a secret belongs into the file that `token_file` names",
         )?;
         ensure!(
-            !has_token || url.scheme() == "https" || is_this_machine(url),
+            !has_token || is_protected(url),
             "over http everyone on the way can read the token of `token_file`; write https"
         );
         Ok(())

@@ -14,7 +14,7 @@ const SETTINGS: &str = "tuf.json";
 pub(crate) struct TufArguments {
     /// Sign new TUF metadata with these lifetimes, and record them
     ///
-    /// Default: root=365d targets=365d snapshot=21d timestamp=7d.
+    /// Default: root=365d targets=365d snapshot=21d timestamp=7d. At least 10s.
     #[arg(long, help_heading = "Trust", value_name = "ROLE=TIME", num_args = 1.., value_parser = role_lifetime)]
     pub(crate) tuf_lifetime: Vec<(Role, Duration)>,
     /// Whether these are all, and what was remembered counts no more.
@@ -25,21 +25,38 @@ pub(crate) struct TufArguments {
     pub(crate) keys: BTreeMap<Role, String>,
 }
 
-/// How long metadata of a role may be valid: days, hours, minutes or seconds.
-pub(crate) fn lifetime(text: &str) -> Option<Duration> {
-    // Clients read four digits of a year.
-    duration::parse(text).ok().filter(|time| (1..=100 * 366 * 86400).contains(&time.as_secs()))
+/// Shortest lifetime on a development server, where it can be watched how metadata expires.
+const SHORTEST_IN_DEVELOPMENT: &str = "10s";
+
+/// The shortest and the longest lifetime that a server's metadata of this role may have.
+const fn bounds(role: Role) -> (&'static str, &'static str) {
+    match role {
+        // People who sign must have time to notice, to meet and to sign again.
+        Role::Root | Role::Targets => ("1d", "3650d"),
+        // A server that is restored from a backup must be back before. An attacker can hide newer metadata for as long.
+        Role::Snapshot | Role::Timestamp => ("1h", "365d"),
+    }
 }
 
-/// `timestamp=7d`.
+/// Reads how long a server's metadata of this role is valid: days, hours, minutes or seconds.
+pub(crate) fn lifetime(role: Role, text: &str) -> Result<Duration, String> {
+    let (shortest, longest) = bounds(role);
+    between(text, shortest, longest)
+}
+
+fn between(text: &str, shortest: &str, longest: &str) -> Result<Duration, String> {
+    let time = duration::parse(text)?;
+    let is_sane = (duration::parse(shortest)?..=duration::parse(longest)?).contains(&time);
+    if is_sane { Ok(time) } else { Err(format!("{text} is not between {shortest} and {longest}")) }
+}
+
+/// `timestamp=7d`, of a development server.
 fn role_lifetime(text: &str) -> Result<(Role, Duration), String> {
-    let parse = || {
-        let (role, time) = text.split_once('=')?;
-        Some((Role::from_name(role)?, lifetime(time)?))
-    };
-    parse().ok_or_else(|| {
-        "expected root, targets, snapshot or timestamp with a time such as 7d, 12h, 30m or 45s".to_owned()
-    })
+    let parts = text.split_once('=').and_then(|(role, time)| Some((Role::from_name(role)?, time)));
+    let (role, time) =
+        parts.ok_or("expected root, targets, snapshot or timestamp with a time such as 7d, 12h, 30m or 45s")?;
+    let (_, longest) = bounds(role);
+    Ok((role, between(time, SHORTEST_IN_DEVELOPMENT, longest)?))
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -121,5 +138,25 @@ mod tests {
         {
             assert!(role_lifetime(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_lifetime_leaves_time_to_act_and_ends_some_day() {
+        for (role, good, bad) in [
+            (Role::Root, ["1d", "3650d"], ["1s", "23h", "3651d"]),
+            (Role::Targets, ["24h", "365d"], ["0s", "30m", "36500d"]),
+            (Role::Snapshot, ["60m", "365d"], ["1s", "59m", "366d"]),
+            (Role::Timestamp, ["1h", "7d"], ["10s", "3599s", "3650d"]),
+        ] {
+            for text in good {
+                assert_eq!(lifetime(role, text), duration::parse(text), "{role} {text}");
+            }
+            for text in bad {
+                let refused = lifetime(role, text).unwrap_err();
+                assert!(refused.starts_with(&format!("{text} is not between 1")), "{role}: {refused}");
+            }
+        }
+        assert_eq!(role_lifetime("root=1s").unwrap_err(), "1s is not between 10s and 3650d");
+        assert!(role_lifetime("timestamp=366d").is_err() && role_lifetime("root=10s").is_ok());
     }
 }

@@ -99,7 +99,7 @@ async fn what_is_not_signed_by_enough_people_is_refused() {
     let strangers = [new_key(), new_key()];
     let keys: Vec<PublicKey> = strangers.iter().map(|key| key.public_key().clone()).collect();
     let usurped = setting.read().root().clone().with(Role::Root, RoleKeys::new(&keys, 2).unwrap());
-    let usurped = usurped.to_metadata(3, start().plus_seconds(DAY)).unwrap();
+    let usurped = usurped.to_metadata(3, start().plus_seconds(300 * DAY)).unwrap();
     refused(
         signed(&usurped, &[&strangers[0], &strangers[1], &people[0]]).await,
         "too few keys of the root role have signed it: 1 of 2",
@@ -112,4 +112,9 @@ async fn what_is_not_signed_by_enough_people_is_refused() {
     }
     let expired = setting.read().root().to_metadata(3, start()).unwrap();
     refused(signed(&expired, &[&people[0], &people[1]]).await, "it expired on").await;
+    // Made for one second, or for a week.
+    for seconds in [1, 7 * DAY] {
+        let short = setting.read().root().to_metadata(3, start().plus_seconds(seconds)).unwrap();
+        refused(signed(&short, &[&people[0], &people[1]]).await, "which is too soon; export it again").await;
+    }
 }

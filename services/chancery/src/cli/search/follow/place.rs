@@ -6,6 +6,7 @@
 use super::{evidence::Evidence, failure::Failure};
 use crate::{cli::token_file::ADVICE, output};
 use anyhow::{Context as _, anyhow, bail};
+use chancery_address::BaseUrl;
 use chancery_log_client::{Fetcher, LogIdentity, Protocol, ReadError, RemoteLog, Shard};
 use chancery_verify::{
     PublicKey,
@@ -92,15 +93,16 @@ fn none_given(url: &Url, root: &TrustRoot) -> anyhow::Error {
     }
 }
 
-/// Whether a trust root means this place: the same host, port and path. Its URL may lack the scheme.
+/// Whether a trust root means this place: the same URL in its one spelling, with or without the path of a Rekor v2 log. Its URL
+/// may lack the scheme.
 fn is_at(url: &Url, trusted: &str) -> bool {
-    let parsed = if trusted.contains("://") { Url::parse(trusted) } else { Url::parse(&format!("https://{trusted}")) };
-    let place = |url: &Url| {
-        let path = url.path().trim_end_matches('/');
-        let path = path.strip_suffix(REKOR_V2_PATH).unwrap_or(path);
-        (url.host_str().map(str::to_owned), url.port_or_known_default(), path.to_owned())
+    let place = |text: &str| {
+        let base = BaseUrl::parse(text).ok()?.to_string();
+        Some(base.strip_suffix(REKOR_V2_PATH).unwrap_or(&base).to_owned())
     };
-    parsed.is_ok_and(|trusted| place(&trusted) == place(url))
+    let has_scheme = trusted.contains("://");
+    let trusted = if has_scheme { trusted.to_owned() } else { format!("{}://{trusted}", url.scheme()) };
+    place(&trusted).is_some_and(|trusted| place(url.as_str()) == Some(trusted))
 }
 
 /// The logs at a URL: one, or the trees of a Rekor v1 log.
@@ -249,6 +251,9 @@ mod tests {
             ("https://rekor.example/", "rekor.example"),
             ("https://rekor.example:443/api/v2", "https://rekor.example"),
             ("http://127.0.0.1:8080/ct/dev/", "http://127.0.0.1:8080/ct/dev"),
+            ("http://127.0.0.1:8080/ct/dev/", "127.0.0.1:8080/ct/dev"),
+            ("https://rekor.example.", "https://Rekor.Example:443//"),
+            ("https://bücher.example", "xn--bcher-kva.example/api/v2"),
         ] {
             assert!(is_at(&url(one), trusted), "{one} {trusted}");
         }
@@ -257,6 +262,7 @@ mod tests {
             ("https://rekor.example/a", "https://rekor.example"),
             ("https://rekor.example", "https://rekor.example:8443"),
             ("https://rekor.example", ""),
+            ("https://rekor.example", "https://rekor.example?log=2"),
         ] {
             assert!(!is_at(&url(one), trusted), "{one} {trusted}");
         }

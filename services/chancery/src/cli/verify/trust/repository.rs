@@ -6,7 +6,7 @@
 use super::super::environment;
 use crate::durable;
 use anyhow::{Context as _, bail, ensure};
-use chancery_address::is_this_machine;
+use chancery_address::is_protected;
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_outbound::causes;
 use chancery_verify::{hash::sha256, trust_root::limits::MAX_ROOT_BYTES};
@@ -122,7 +122,7 @@ async fn fetch(
 /// A URL that names can be joined to.
 fn base(url: &Url) -> anyhow::Result<Url> {
     let text = chancery_outbound::base(url).context("--tuf-url is not a plain http or https URL")?;
-    ensure!(url.scheme() == "https" || is_this_machine(url), "--tuf-url must be https, except on this machine");
+    ensure!(is_protected(url), "--tuf-url must be https, except on this machine");
     Ok(format!("{text}/").parse()?)
 }
 

@@ -85,8 +85,9 @@ pub(super) async fn get_proof_by_hash(
 ) -> Result<Cached<GetProofByHash>, Failure> {
     let size = number(&query, "tree_size")?;
     let hash = query.get("hash").ok_or_else(|| Failure::Bad("parameter 'hash' is required".into()))?;
-    // A '+' that a client forgot to escape arrives as a space.
-    let hash = STANDARD.decode(hash.replace(' ', "+")).ok().and_then(|hash| Hash::try_from(hash).ok());
+    // A '+' that a client forgot to escape arrives as a space. Line ends do not count, as in Go.
+    let hash = hash.replace(' ', "+").replace(['\r', '\n'], "");
+    let hash = STANDARD.decode(hash).ok().and_then(|hash| Hash::try_from(hash).ok());
     let hash = hash.ok_or_else(|| Failure::Bad("parameter 'hash' is not 32 bytes in base64".into()))?;
     if size == 0 {
         return Err(Failure::Bad("parameter 'tree_size' must be positive".into()));
