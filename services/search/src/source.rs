@@ -112,16 +112,15 @@ pub trait Source: Send + Sync {
     }
 
     /// Which statements that are kept beside entries of this log name the digests of these terms: up to `count` pairs of a term's
-    /// bytes and the SHA-256 of a statement, in no order. Not believed: [`Self::statement`] decides.
+    /// bytes and the SHA-256 of a statement, in no order. Not believed: [`Self::statements`] decides.
     fn statements_about(&self, terms: Vec<Vec<u8>>, count: u32) -> Answer<'_, Vec<(Vec<u8>, Hash)>> {
         let (_, _) = (terms, count);
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
-    /// The statement that is kept beside an entry with this leaf, if one is.
-    fn statement<'a>(&'a self, leaf: &'a [u8]) -> Answer<'a, Option<Bytes>> {
-        let _ = leaf;
-        Box::pin(std::future::ready(Ok(None)))
+    /// The statements that are kept beside entries with these leaves, in their order; `None` where none is.
+    fn statements<'a>(&'a self, leaves: &'a [Bytes]) -> Answer<'a, Vec<Option<Bytes>>> {
+        Box::pin(std::future::ready(Ok(vec![None; leaves.len()])))
     }
 
     /// What the log says about an entry of its own that was read from it. Only logs of signatures are asked.

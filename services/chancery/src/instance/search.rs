@@ -303,12 +303,12 @@ impl Source for OwnLog {
         })
     }
 
-    fn statement<'a>(&'a self, leaf: &'a [u8]) -> Answer<'a, Option<Bytes>> {
+    fn statements<'a>(&'a self, leaves: &'a [Bytes]) -> Answer<'a, Vec<Option<Bytes>>> {
         Box::pin(async move {
             if !self.keeps_statements() {
-                return Ok(None);
+                return Ok(vec![None; leaves.len()]);
             }
-            self.rekor.attestation(leaf).await.map_err(|error| unreadable(&error))
+            self.rekor.attestations(leaves).await.map_err(|error| unreadable(&error))
         })
     }
 

@@ -168,6 +168,10 @@ impl Attestations for Timed {
         self.timed("attestation", self.store.attestation(digest))
     }
 
+    fn attestations_with(&self, digests: Vec<Hash>) -> Answer<'_, Vec<(Hash, Bytes)>> {
+        self.timed("attestations_with", self.store.attestations_with(digests))
+    }
+
     fn attestations(&self, after: Option<Hash>, count: u32) -> Answer<'_, Vec<(Hash, Bytes)>> {
         self.timed("attestations", self.store.attestations(after, count))
     }
@@ -176,8 +180,8 @@ impl Attestations for Timed {
         self.timed("attestations_about", self.store.attestations_about(subjects, count))
     }
 
-    fn attestation_subjects(&self, digest: Hash) -> Answer<'_, Vec<Vec<u8>>> {
-        self.timed("attestation_subjects", self.store.attestation_subjects(digest))
+    fn attestation_subjects(&self, digests: Vec<Hash>) -> Answer<'_, Vec<(Vec<u8>, Hash)>> {
+        self.timed("attestation_subjects", self.store.attestation_subjects(digests))
     }
 
     fn unread_attestations(&self, count: u32) -> Answer<'_, Vec<(Hash, Bytes)>> {

@@ -120,7 +120,18 @@ async fn about_its_subjects(running: &Running) {
     for _ in 0..2 {
         store.put_attestation(digest, data.clone(), subjects.clone()).await.unwrap();
     }
-    assert_eq!(store.attestation_subjects(digest).await.unwrap(), subjects);
+    let pairs: Vec<_> = subjects.iter().map(|subject| (subject.clone(), digest)).collect();
+    assert_eq!(store.attestation_subjects(vec![[1; 32], digest]).await.unwrap(), pairs);
+    assert_eq!(store.attestation_subjects(Vec::new()).await.unwrap(), []);
+    // Several at once, of which there are not all.
+    let beside = Bytes::from_static(b"a COSE message");
+    store.put_attestation(sha256(&beside), beside.clone(), Vec::new()).await.unwrap();
+    let mut found = store.attestations_with(vec![sha256(&beside), [1; 32], digest]).await.unwrap();
+    found.sort_unstable();
+    let mut expected = vec![(digest, data.clone()), (sha256(&beside), beside)];
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+    assert_eq!(store.attestations_with(Vec::new()).await.unwrap(), []);
     let other = vec![0x10, 1, 2];
     let found = store.attestations_about(vec![other.clone(), one.clone()], 10).await.unwrap();
     assert_eq!(found, [(one.clone(), digest)]);
@@ -175,7 +186,8 @@ pub(crate) async fn statements_of_an_earlier_version_are_read_for_what_they_are_
     assert_eq!(read_attestations(&*store).await.unwrap(), 40);
     assert_eq!(read_attestations(&*store).await.unwrap(), 0, "once");
     for (data, subjects) in &kept {
-        assert_eq!(&store.attestation_subjects(sha256(data)).await.unwrap(), subjects);
+        let pairs: Vec<_> = subjects.iter().map(|subject| (subject.clone(), sha256(data))).collect();
+        assert_eq!(store.attestation_subjects(vec![sha256(data)]).await.unwrap(), pairs);
     }
     assert_eq!(about(7).await, [(term(7), sha256(&statement(7)))]);
     check_attestations(&*store).await.unwrap();
