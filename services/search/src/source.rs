@@ -97,6 +97,13 @@ pub trait Source: Send + Sync {
     /// never none.
     fn entries(&self, first: u64, end: u64) -> Answer<'_, Vec<SourceEntry>>;
 
+    /// The entries with these indices, which go up and are below the head, in order. `None` where this is no cheaper than
+    /// [`Self::entries`] for each.
+    fn entries_at<'a>(&'a self, indices: &'a [u64]) -> Option<Answer<'a, Vec<SourceEntry>>> {
+        let _ = indices;
+        None
+    }
+
     /// The inclusion proof of the entry at `index` in the tree of `size` leaves.
     fn inclusion_proof(&self, index: u64, size: u64) -> Answer<'_, Vec<Hash>>;
 

@@ -275,6 +275,13 @@ impl Source for OwnLog {
         })
     }
 
+    fn entries_at<'a>(&'a self, indices: &'a [u64]) -> Option<Answer<'a, Vec<SourceEntry>>> {
+        Some(Box::pin(async move {
+            let entries = self.log.entries_at(indices).await.map_err(|error| unreadable(&error))?;
+            Ok(entries.into_iter().map(source_entry).collect())
+        }))
+    }
+
     fn inclusion_proof(&self, index: u64, size: u64) -> Answer<'_, Vec<Hash>> {
         Box::pin(async move {
             let leaf_hash = self.leaf_hash(index).await?;

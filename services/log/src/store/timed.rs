@@ -110,6 +110,10 @@ impl Store for Timed {
         self.timed("entries", self.store.entries(log_id, start, count))
     }
 
+    fn entries_at(&self, log_id: i64, indices: Vec<u64>) -> Answer<'_, Vec<StoredEntry>> {
+        self.timed("entries_at", self.store.entries_at(log_id, indices))
+    }
+
     fn entry(&self, log_id: i64, index: u64, tiles: Vec<TileId>) -> Answer<'_, Option<(StoredEntry, Tiles)>> {
         self.timed("entry", self.store.entry(log_id, index, tiles))
     }

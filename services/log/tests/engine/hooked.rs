@@ -113,6 +113,9 @@ impl Store for Hooked {
             self.inner.entries(log_id, start, count).await
         })
     }
+    fn entries_at(&self, log_id: i64, indices: Vec<u64>) -> Answer<'_, Vec<StoredEntry>> {
+        self.inner.entries_at(log_id, indices)
+    }
     fn index_of(&self, log_id: i64, leaf_hash: Hash) -> Answer<'_, Option<u64>> {
         self.inner.index_of(log_id, leaf_hash)
     }
