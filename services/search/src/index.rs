@@ -216,7 +216,7 @@ impl Index {
             self.store.reset(source.log_id()).await?;
         }
         // None, unless someone has deleted the rows of runs.
-        self.store.delete_stray_pages().await?;
+        self.store.delete_strays().await?;
         self.catch_up(progress).await
     }
 
