@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chancery_daemon::database::Connections;
 use chancery_verify::Hash;
 
-/// One statement, and so all of it or nothing.
+/// One statement, and so all of it or nothing. What is about nothing is noted as unread by a trigger, as that of an older server.
 async fn insert(connections: &Connections, digest: &Hash, data: &[u8], subjects: &[Vec<u8>]) -> Result<(), StoreError> {
     let insert = sqlx::query(
         "/* put_attestation */ WITH kept AS (
@@ -16,7 +16,7 @@ async fn insert(connections: &Connections, digest: &Hash, data: &[u8], subjects:
          ON CONFLICT DO NOTHING",
     );
     insert.bind(digest.as_slice()).bind(data).bind(subjects).execute(connections).await?;
-    Ok(())
+    if subjects.is_empty() { put_subjects(connections, digest, subjects).await } else { Ok(()) }
 }
 
 async fn about(
