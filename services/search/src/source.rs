@@ -107,6 +107,12 @@ pub trait Source: Send + Sync {
     /// The inclusion proof of the entry at `index` in the tree of `size` leaves.
     fn inclusion_proof(&self, index: u64, size: u64) -> Answer<'_, Vec<Hash>>;
 
+    /// The same, of an entry that was read from the log and has this leaf hash.
+    fn inclusion_proof_of(&self, index: u64, leaf_hash: Hash, size: u64) -> Answer<'_, Vec<Hash>> {
+        let _ = leaf_hash;
+        self.inclusion_proof(index, size)
+    }
+
     /// The proof that the tree of `old` leaves is a prefix of the tree of `new` leaves.
     fn consistency_proof(&self, old: u64, new: u64) -> Answer<'_, Vec<Hash>>;
 

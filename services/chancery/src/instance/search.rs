@@ -285,6 +285,12 @@ impl Source for OwnLog {
     fn inclusion_proof(&self, index: u64, size: u64) -> Answer<'_, Vec<Hash>> {
         Box::pin(async move {
             let leaf_hash = self.leaf_hash(index).await?;
+            self.inclusion_proof_of(index, leaf_hash, size).await
+        })
+    }
+
+    fn inclusion_proof_of(&self, index: u64, leaf_hash: Hash, size: u64) -> Answer<'_, Vec<Hash>> {
+        Box::pin(async move {
             self.log.inclusion_proof_at(index, &leaf_hash, size).await.map_err(|error| unreadable(&error))
         })
     }
