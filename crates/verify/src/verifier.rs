@@ -209,7 +209,8 @@ impl Verifier {
         now: Timestamp,
     ) -> Result<Verified, Refusal> {
         let demands = Demands::new(&self.options, judge);
-        let mut case = Case { verifier: self, bundle, head: None, now, required: demands.general(), warnings: Vec::new() };
+        let mut case =
+            Case { verifier: self, bundle, head: None, now, required: demands.general(), warnings: Vec::new() };
         // (1)
         let keys: Vec<SignerKey> = self.keys.iter().cloned().chain(judge.keys()).collect();
         let material = case.material(&keys)?;
