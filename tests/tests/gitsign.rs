@@ -34,6 +34,12 @@ fn verify(person: &Person, tuf: &TufRepository, signer: &Signer, commit: &str) -
     with_signer(gitsign.arg("verify"), signer).arg(commit).run()
 }
 
+/// As git has gitsign verify a commit. It does not say whose it must be.
+fn git_verifies(person: &Person, tuf: &TufRepository, commit: &str) -> Outcome {
+    let git = person.git().env("TUF_MIRROR", &tuf.mirror).env("TUF_ROOT_JSON", &tuf.root);
+    git.env("GITSIGN_REKOR_MODE", "online").args("verify-commit").arg(commit).run()
+}
+
 #[test]
 fn signs_and_verifies_a_commit() {
     let stack = Stack::start();
@@ -98,6 +104,12 @@ fn a_commit_without_its_proof_is_looked_up_in_the_log() {
     search::wait(&stack);
     verify(&alice, &tuf, &signer, "HEAD").succeeds();
     verify(&alice, &tuf, &signer, "HEAD~1").succeeds();
+    for commit in ["HEAD", "HEAD~1"] {
+        let said = git_verifies(&alice, &tuf, commit);
+        assert!(said.written().contains("Validated Rekor entry: true"), "{}", said.report());
+        said.succeeds();
+    }
     stack.terminate();
     verify(&alice, &tuf, &signer, "HEAD").fails_with(&["failed to validate rekor entry"]);
+    assert!(!git_verifies(&alice, &tuf, "HEAD").status.success());
 }

@@ -7,6 +7,7 @@ use chancery_tests::{
     key::Key,
     program::Outcome,
     rotation::trusted,
+    search,
 };
 use serde_json::{Value, json};
 
@@ -57,6 +58,14 @@ fn a_frozen_log_is_read_by_everybody_and_written_by_nobody() {
         }
         accepted(&stack);
         stack.get("/api/v1/log/entries?logIndex=1").expect(200);
+        search::wait(&stack);
+        let found = search::ask(&stack, &[("log", "rekor"), ("proof", "1"), ("limit", "100")]).expect(200).json();
+        search::verify(&stack, &found);
+        let count = found["entries"].as_array().unwrap().len();
+        assert_eq!(
+            (count, found["complete_to"][0]["size"].as_u64()),
+            (usize::try_from(entries).unwrap(), Some(entries))
+        );
         for bundle in ["v1.json", "v1-after.json"] {
             for client in Client::ALL {
                 client.verify(&alice, "artifact", bundle, &signer).run().succeeds();

@@ -10,6 +10,7 @@ use chancery_tests::{
     rekor::{ENTRIES, hashedrekord},
     rekor_v2,
     rotation::eventually,
+    search,
 };
 use serde_json::{Value, json};
 use std::{fs, path::Path, thread, time::Duration};
@@ -70,7 +71,10 @@ fn rekor_in_doubt_is_read_and_not_written() {
         thread::sleep(APART);
     }
     let head = stack.get("/api/v1/log").expect(200).json();
+    search::wait(&stack);
     stack.check();
+    // What was indexed before, as far as the log shows it in each case.
+    let found = |stack: &Stack| search::entries(stack, &[("log", "rekor"), ("end-index", "3")]).len();
     let log = "log_id = (SELECT log_id FROM logs WHERE name = 'rekor')";
     for (sql, code, finding, size) in [
         (
@@ -106,6 +110,7 @@ fn rekor_in_doubt_is_read_and_not_written() {
             assert_eq!(verification["inclusionProof"]["treeSize"], size);
             assert_eq!(verification["signedEntryTimestamp"], Value::Null, "nothing is signed");
             stack.get("/tlog/rekor/tile/entries/000.p/3").expect(200);
+            assert_eq!(found(stack), 3);
             // The other log has nothing to do with it.
             issue(stack).expect(200);
         });
@@ -116,6 +121,7 @@ fn rekor_in_doubt_is_read_and_not_written() {
         stack.get("/api/v1/log").expect(503);
         stack.get("/tlog/rekor/checkpoint").expect(503);
         stack.get("/tlog/rekor/tile/entries/000.p/4").expect(200);
+        assert_eq!(found(stack), 3);
         stack.get("/healthz").expect(200);
     });
     // Put right, it goes on.

@@ -85,7 +85,7 @@ pub use artifact::{Artifact, Digests, Hasher};
 pub use chain::VerifiedAuthority;
 pub use entries::{Cosigner, Inclusion, VerifiedEntry};
 pub use found::{FoundEntry, FoundPromise};
-pub use heads::VerifiedHead;
+pub use heads::{OpenedHead, VerifiedHead};
 pub use issued::{IssuedEntry, VerifiedIssued};
 pub use judge::{AnySigner, Judge};
 pub use logged::{Attribution, Undated, VerifiedLogged};
@@ -119,6 +119,8 @@ pub struct Verifier {
 struct Case<'a> {
     verifier: &'a Verifier,
     bundle: &'a Bundle,
+    /// A checkpoint whose signature is verified already.
+    head: Option<&'a OpenedHead<'a>>,
     now: Timestamp,
     /// The required counts. For a certificate they are those of its authority, once step 3 has found it.
     required: Required,
@@ -207,7 +209,8 @@ impl Verifier {
         now: Timestamp,
     ) -> Result<Verified, Refusal> {
         let demands = Demands::new(&self.options, judge);
-        let mut case = Case { verifier: self, bundle, now, required: demands.general(), warnings: Vec::new() };
+        let mut case =
+            Case { verifier: self, bundle, head: None, now, required: demands.general(), warnings: Vec::new() };
         // (1)
         let keys: Vec<SignerKey> = self.keys.iter().cloned().chain(judge.keys()).collect();
         let material = case.material(&keys)?;

@@ -212,6 +212,39 @@ fn a_checkpoint_names_the_log_that_signed_it() {
     assert_eq!(verifier.log_of_checkpoint("no checkpoint"), None);
 }
 
+#[test]
+fn a_checkpoint_that_was_opened_before_serves_its_own_entries_and_its_own_verifier_alone() {
+    let (world, other) = (World::new(Spec::default()), World::new(Spec::default()));
+    let (ours, theirs) = (verifier(&world), verifier(&other));
+    let entry = entry_v1(&world);
+    let (proof, leaf) = (entry.proof.as_ref().unwrap(), entry.body.as_ref().unwrap());
+    let head = ours.open_head(proof.checkpoint.as_ref().unwrap()).unwrap();
+    assert_eq!(head.log().host(), HOST_V1);
+    let judge = |verifier: &Verifier, checkpoint: &str, root_hash| {
+        let found = FoundEntry {
+            leaf,
+            index: proof.log_index,
+            hashes: &proof.hashes,
+            tree_size: proof.tree_size,
+            root_hash,
+            checkpoint,
+            recorded: Some(Timestamp::from_seconds(T)),
+            promise: None,
+            attestation: None,
+        };
+        code(&verifier.verify_found_in(Some(&head), &found, NOW))
+    };
+    let checkpoint = proof.checkpoint.as_ref().unwrap();
+    assert_eq!(judge(&ours, checkpoint, proof.root_hash), "accepted");
+    assert_eq!(judge(&ours, checkpoint, leaf_hash(b"another tree")), "checkpoint.mismatch");
+    // Another checkpoint of the log: what is not signed is not believed for the sake of the one that is.
+    let unsigned = checkpoint.replacen('\n', "\n1", 1);
+    assert_eq!(judge(&ours, &unsigned, proof.root_hash), "log.unknown");
+    // A verifier that does not know the log is not told of it by the head of one that does.
+    assert_eq!(judge(&theirs, checkpoint, proof.root_hash), "log.unknown");
+    assert!(theirs.open_head(checkpoint).is_none());
+}
+
 /// Proposals and bodies by Rekor's own code, of the kinds for packages and the formats of other tools.
 const KINDS: &str = include_str!("golden/rekor1-kinds.json");
 

@@ -40,6 +40,7 @@ use chancery_verify::merkle::TreeHead;
 use chancery_verify::tile::TileId;
 use chancery_verify::{Hash, PublicKey, Rejection, entries, hash, leaves};
 use serde::Serialize;
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 /// Attestations that are read at once, each of up to megabytes.
@@ -282,8 +283,13 @@ pub async fn check_attestations(store: &dyn Store) -> Result<(), Finding> {
         if let Some((digest, _)) = attestations.iter().find(|(digest, data)| hash::sha256(data) != *digest) {
             return Err(Finding::Attestation { digest: *digest });
         }
+        let digests = attestations.iter().map(|(digest, _)| *digest).collect();
+        let mut about: HashMap<Hash, Vec<Vec<u8>>> = HashMap::new();
+        for (subject, digest) in store.attestation_subjects(digests).await? {
+            about.entry(digest).or_default().push(subject);
+        }
         for (digest, data) in &attestations {
-            let stored = store.attestation_subjects(*digest).await?;
+            let stored = about.remove(digest).unwrap_or_default();
             if stored == subjects(data) {
                 continue;
             }

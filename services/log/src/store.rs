@@ -373,6 +373,9 @@ pub trait Store: Doubts + Attestations + Send + Sync {
     /// Up to `count` entries from `start` on, in order.
     fn entries(&self, log_id: i64, start: u64, count: u32) -> Answer<'_, Vec<StoredEntry>>;
 
+    /// The entries with these indices, which go up, in order. One that is missing is left out.
+    fn entries_at(&self, log_id: i64, indices: Vec<u64>) -> Answer<'_, Vec<StoredEntry>>;
+
     /// The entry at `index`, and of `tiles` what [`Self::tiles`] reads: everything a proof of the entry is made from.
     fn entry(&self, log_id: i64, index: u64, tiles: Vec<TileId>) -> Answer<'_, Option<(StoredEntry, Tiles)>> {
         Box::pin(async move {

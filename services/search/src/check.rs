@@ -16,9 +16,9 @@ mod stored;
 use crate::derive::{Derived, Problem, Times};
 use crate::error::Error;
 use crate::follower::{read, verify};
-use crate::run::{STEP_LEVEL, Span, width};
+use crate::run::{STEP_LEVEL, Span, is_made_of, width};
 use crate::source::{MAX_ENTRIES, Source, SourceError, SourceHead};
-use crate::store::{Progress, Run, RunState, Store, StoreError};
+use crate::store::{Progress, Run, RunState, Store, StoreError, Strays};
 use crate::worker::Worker;
 use chancery_daemon::random::Random;
 use chancery_verify::Hash;
@@ -91,11 +91,15 @@ pub enum Finding {
         /// What is wrong.
         what: &'static str,
     },
-    /// Pages belong to no run.
-    #[error("{count} pages of the index belong to no run of it; build the index again: chancery search rebuild")]
+    /// Pages belong to no run, or rows to no log.
+    #[error(
+        "{pages} pages of the index belong to no run of it, and {rows} rows to no log; build the index again: chancery search rebuild"
+    )]
     Stray {
-        /// How many.
-        count: u64,
+        /// How many pages.
+        pages: u64,
+        /// How many runs and problems.
+        rows: u64,
     },
     /// Something could not be read, or is damaged.
     #[error(transparent)]
@@ -173,9 +177,9 @@ pub(crate) async fn check(
     for source in sources {
         reports.push(checker.log(&**source, &mut progress).await?);
     }
-    match store.stray_pages().await? {
-        0 => Ok(reports),
-        count => Err(Finding::Stray { count }),
+    match store.strays().await? {
+        Strays { pages: 0, rows: 0 } => Ok(reports),
+        Strays { pages, rows } => Err(Finding::Stray { pages, rows }),
     }
 }
 
@@ -205,6 +209,9 @@ impl Checker<'_> {
             let runs = self.store.runs(source.log_id()).await?;
             return if runs.is_empty() { Ok(report) } else { Err(wrong("it has runs, and no row in search_logs")) };
         };
+        if stored.name != log {
+            return Err(wrong("its row in search_logs has the name of another log"));
+        }
         let mut head = source.head().await?;
         if head.size < stored.size {
             // The next server that follows it indexes an ended log again.
@@ -240,12 +247,20 @@ impl Checker<'_> {
 
     /// The live run that covers the entry at `index`.
     async fn next_run(&self, source: &dyn Source, index: u64) -> Result<Run, Finding> {
-        let mut live = self.store.runs(source.log_id()).await?;
-        live.retain(|run| run.state == RunState::Live);
+        let wrong = |what| Finding::Log { log: source.name(), what };
+        let runs = self.store.runs(source.log_id()).await?;
+        let (live, building): (Vec<Run>, Vec<Run>) = runs.into_iter().partition(|run| run.state == RunState::Live);
         let starts = live.first().is_none_or(|run| run.span.first == 0);
-        let is_whole = starts && live.windows(2).all(|pair| pair[0].span.end == pair[1].span.first);
-        let covering = live.into_iter().find(|run| run.span.range().contains(&index)).filter(|_| is_whole);
-        covering.ok_or_else(|| Finding::Log { log: source.name(), what: "its runs do not cover each entry once" })
+        if !(starts && live.windows(2).all(|pair| pair[0].span.end == pair[1].span.first)) {
+            return Err(wrong("its runs do not cover each entry once"));
+        }
+        // A merge would go on with it, and believe the pages that it has already.
+        let spans: Vec<Span> = live.iter().map(|run| run.span).collect();
+        if building.iter().any(|run| !is_made_of(run.span, &spans)) {
+            return Err(wrong("a run is being merged that is not made of its runs"));
+        }
+        let covering = live.into_iter().find(|run| run.span.range().contains(&index));
+        covering.ok_or_else(|| wrong("its runs do not cover each entry once"))
     }
 
     async fn verify_tree(

@@ -19,7 +19,9 @@
 //! # How much of the database it takes
 //! One step every [`PERIOD`] where the index has caught up, with its merges a few short transactions; larger steps, one after the
 //! other, where it is behind. No lock of a log is taken. In `SQLite` the steps wait for the writer's connection between its
-//! batches.
+//! batches. What the index computes has the lowest priority ([`Worker`]), but its statements run in the database as all others do.
+//! So where there is one core and a log grows, an index that is behind waits after each step for as long as the step took: the writer
+//! has half of the time for itself, and the index catches up when there is less to write.
 
 use crate::corrupt::Corrupt;
 use crate::derive::{Derived, Times};
@@ -36,7 +38,8 @@ use chancery_verify::merkle::{self, CompactRange, TreeHead};
 use futures_util::future::join;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Time between rounds where the index has caught up. Half of what it may be behind.
 pub(crate) const PERIOD: Duration = Duration::from_millis(500);
@@ -64,6 +67,8 @@ pub(crate) struct Round {
     pub(crate) indexed: u64,
     /// Whether there is more to do at once.
     pub(crate) is_busy: bool,
+    /// Whether the log shows more than in the round before: it is written to.
+    has_grown: bool,
 }
 
 /// What is remembered of a log.
@@ -77,6 +82,8 @@ struct Memory {
     is_told: bool,
     /// Whether the last round failed.
     is_failing: bool,
+    /// Leaves of the head in the last round.
+    shown: Option<u64>,
 }
 
 /// Follows logs.
@@ -94,16 +101,23 @@ impl Follower {
 
     /// Follows the sources for as long as it is polled.
     pub(crate) async fn follow(mut self, sources: Sources) {
+        // As far as this process may use them.
+        let has_one_core = thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
         loop {
-            let mut is_busy = false;
+            let begun = Instant::now();
+            let (mut is_busy, mut is_written_to) = (false, false);
             for source in sources() {
                 match self.round(&*source).await {
-                    Ok(round) => is_busy |= round.is_busy,
+                    Ok(round) => {
+                        is_busy |= round.is_busy;
+                        is_written_to |= round.has_grown;
+                    }
                     Err(error) => self.failed(&*source, &error),
                 }
             }
-            if !is_busy {
-                tokio::time::sleep(PERIOD).await;
+            let pause = pause(is_busy, has_one_core && is_written_to, begun.elapsed());
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
             }
         }
     }
@@ -139,7 +153,7 @@ impl Follower {
         let (log_id, name) = (source.log_id(), source.name());
         let progress = self.progress(source).await?;
         self.statuses.progress(log_id, &name, progress.size, progress.problems);
-        let idle = Round { indexed: progress.size, is_busy: false };
+        let idle = Round { indexed: progress.size, is_busy: false, has_grown: false };
         if self.memory.get(&log_id).is_some_and(|memory| memory.stopped == Some(progress.version)) {
             return Ok(idle);
         }
@@ -148,12 +162,13 @@ impl Follower {
         let round =
             if self.is_its_turn(log_id, progress.version) { self.work(source, &progress, &head).await? } else { idle };
         let memory = self.memory.entry(log_id).or_default();
+        let has_grown = memory.shown.replace(head.size).is_some_and(|shown| shown < head.size);
         if memory.is_failing {
             tracing::info!(log.name = name, "the index of a log is continued");
         }
         (memory.is_failing, memory.stopped, memory.is_told) = (false, None, false);
         self.statuses.state(log_id, &name, State::Following);
-        Ok(round)
+        Ok(Round { has_grown, ..round })
     }
 
     async fn progress(&self, source: &dyn Source) -> Result<Progress, Error> {
@@ -181,14 +196,14 @@ impl Follower {
             tracing::warn!(log.name = name, "the log was ended at fewer entries than are indexed; it is indexed again");
             self.store.reset(log_id).await?;
             self.wrote(log_id, version + 1);
-            return Ok(Round { indexed: 0, is_busy: true });
+            return Ok(Round { indexed: 0, is_busy: true, has_grown: false });
         }
-        let mut round = Round { indexed: progress.size, is_busy: false };
+        let mut round = Round { indexed: progress.size, is_busy: false, has_grown: false };
         if head.size > progress.size {
             let Some(size) = self.advance(source, progress, head).await? else { return Ok(round) };
             version += 1;
             self.wrote(log_id, version);
-            round = Round { indexed: size, is_busy: size < head.size };
+            round = Round { indexed: size, is_busy: size < head.size, ..round };
         }
         for merges in 1..=MERGES {
             match self.merge(log_id, version).await? {
@@ -330,6 +345,15 @@ impl Follower {
     }
 }
 
+/// How long to wait for the next round. `shares` says whether a writer needs the core that this one took so long.
+fn pause(is_busy: bool, shares: bool, round: Duration) -> Duration {
+    match (is_busy, shares) {
+        (false, _) => PERIOD,
+        (true, false) => Duration::ZERO,
+        (true, true) => round.min(PERIOD),
+    }
+}
+
 /// What came of merging.
 enum Merged {
     /// No run is due.
@@ -371,4 +395,20 @@ pub(crate) async fn verify(source: &dyn Source, tree: &TreeHead, head: &SourceHe
     let verified = merkle::verify_consistency(tree, &published, &proof);
     let (log, size, advice) = (source.name(), tree.size, source.advice());
     verified.map_err(|rejection| Error::Mismatch { log, size, rejection, advice })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_that_is_behind_leaves_half_of_an_only_core_to_the_writer() {
+        let [short, long] = [20, 9000].map(Duration::from_millis);
+        assert_eq!(pause(true, true, short), short);
+        assert_eq!(pause(true, true, long), PERIOD, "and looks whether it is written to twice a second");
+        assert_eq!(pause(true, false, long), Duration::ZERO, "with a core of its own, and where nobody writes");
+        for shares in [false, true] {
+            assert_eq!(pause(false, shares, short), PERIOD);
+        }
+    }
 }

@@ -54,6 +54,14 @@ pub fn router(asking: Asking) -> Router {
     routes.into_iter().fold(Router::new(), add).with_state(asking)
 }
 
+/// Whether this is a question: as the query of `GET /api/search`, as the body of `POST /api/search/digests`, and as that of
+/// `POST /api/v1/index/retrieve`. Nothing is asked. For tests with arbitrary input.
+#[must_use]
+pub fn can_be_asked(input: &[u8]) -> [bool; 3] {
+    let query = str::from_utf8(input).is_ok_and(search::can_be_asked);
+    [query, digests::can_be_asked(input), entry_ids::can_be_asked(input)]
+}
+
 /// The answer of a moment later is another one.
 async fn forbid_caching(mut response: Response) -> Response {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

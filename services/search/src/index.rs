@@ -98,7 +98,7 @@ impl Index {
         lookup::ask(&*self.store, log_id, Wanted::Term(term.as_bytes()), Part { range, order, limit }).await
     }
 
-    /// For each of `terms`, in their order, the newest entries of `range` with it, at most `limit` each. Far cheaper than one
+    /// For each of `terms`, in their order, the first entries of `range` with it, at most `limit` each. Far cheaper than one
     /// question each.
     ///
     /// # Errors
@@ -108,10 +108,11 @@ impl Index {
         log_id: i64,
         terms: &[Term],
         range: Range<u64>,
+        order: Order,
         limit: usize,
     ) -> Result<Vec<Vec<u64>>, Error> {
         let terms: Vec<&[u8]> = terms.iter().map(Term::as_bytes).collect();
-        lookup::ask_each(&*self.store, log_id, &terms, range, limit).await
+        lookup::ask_each(&*self.store, log_id, &terms, &Part { range, order, limit }).await
     }
 
     /// Entries of `range` with a term of the kind of `prefix` whose value begins with the value of `prefix`: each once, in order, at
@@ -215,7 +216,7 @@ impl Index {
             self.store.reset(source.log_id()).await?;
         }
         // None, unless someone has deleted the rows of runs.
-        self.store.delete_stray_pages().await?;
+        self.store.delete_strays().await?;
         self.catch_up(progress).await
     }
 

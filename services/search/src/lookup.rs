@@ -52,6 +52,14 @@ impl Part {
         }
     }
 
+    /// Whether the entries of a run are not behind what is left already.
+    const fn has_yet(&self, span: Span) -> bool {
+        match self.order {
+            Order::Oldest => span.end > self.range.start,
+            Order::Newest => span.first < self.range.end,
+        }
+    }
+
     /// Where the pages with the first answers to this are found.
     fn key(&self, term: &[u8]) -> Vec<u8> {
         match self.order {
@@ -114,24 +122,22 @@ pub(crate) async fn ask(store: &dyn Store, log_id: i64, wanted: Wanted<'_>, mut 
     Ok(found)
 }
 
-/// For each of `terms` the newest entries of `range` that have it.
+/// For each of `terms` what is wanted of the entries that have it.
 pub(crate) async fn ask_each(
     store: &dyn Store,
     log_id: i64,
     terms: &[&[u8]],
-    range: Range<u64>,
-    limit: usize,
+    part: &Part,
 ) -> Result<Vec<Vec<u64>>, Error> {
-    let part = Part { range, order: Order::Newest, limit };
     let distinct: Vec<&[u8]> = terms.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
     let mut found = HashMap::new();
     let chunks: Vec<&[&[u8]]> = distinct.chunks(TERMS).collect();
     for chunks in chunks.chunks(STATEMENTS) {
-        let asked = chunks.iter().map(|terms| ask_some(store, log_id, terms, &part));
+        let asked = chunks.iter().map(|terms| ask_some(store, log_id, terms, part));
         try_join_all(asked).await?.into_iter().for_each(|answers| found.extend(answers));
     }
     for entries in found.values_mut() {
-        entries.truncate(limit);
+        entries.truncate(part.limit);
     }
     Ok(terms.iter().map(|term| found.get(term).cloned().unwrap_or_default()).collect())
 }
@@ -151,9 +157,13 @@ async fn ask_some<'a>(
     let mut unfinished = HashSet::new();
     let keys: Vec<_> = terms.iter().map(|term| part.key(term)).collect();
     let mut left = part.clone();
-    for held in store.find_each(log_id, &keys, &part.range).await? {
+    let mut runs = store.find_each(log_id, &keys, &part.range).await?;
+    if part.order == Order::Oldest {
+        runs.reverse();
+    }
+    for held in runs {
         // A run is there as often as it has pages.
-        if held.span.first < left.range.end {
+        if left.has_yet(held.span) {
             let Some(rest) = left.after(held.span) else { return Err(not_covered(store, log_id).await) };
             left.range = rest;
         }

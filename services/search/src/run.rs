@@ -75,6 +75,15 @@ pub(crate) fn due(spans: &[Span]) -> Option<Span> {
     })
 }
 
+/// Whether a run of this span can be made of runs that there are. `spans` are those of all runs.
+pub(crate) fn is_made_of(span: Span, spans: &[Span]) -> bool {
+    let parts = || spans.iter().filter(move |run| span.range().contains(&run.first));
+    (0..MAX_LEVEL).any(|level| {
+        let is_whole = span.first.is_multiple_of(width(level + 1)) && span.end - span.first == width(level + 1);
+        is_whole && parts().count() == FACTOR && parts().all(|run| run.end - run.first == width(level))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,5 +148,11 @@ mod tests {
         // Eight that follow each other and do not begin where a larger one could.
         let shifted: Vec<_> = (1..9).map(|number| run(0, number)).collect();
         assert_eq!(due(&shifted), None);
+        let small: Vec<_> = (0..9).map(|number| run(0, number)).collect();
+        assert!(is_made_of(run(1, 0), &small));
+        for other in [run(1, 1), run(2, 0), run(0, 0), Span { first: 0, end: 511 }, Span { first: 64, end: 576 }] {
+            assert!(!is_made_of(other, &small), "{other:?}");
+        }
+        assert!(!is_made_of(run(1, 0), &small[..7]));
     }
 }

@@ -97,8 +97,21 @@ pub trait Source: Send + Sync {
     /// never none.
     fn entries(&self, first: u64, end: u64) -> Answer<'_, Vec<SourceEntry>>;
 
+    /// The entries with these indices, which go up and are below the head, in order. `None` where this is no cheaper than
+    /// [`Self::entries`] for each.
+    fn entries_at<'a>(&'a self, indices: &'a [u64]) -> Option<Answer<'a, Vec<SourceEntry>>> {
+        let _ = indices;
+        None
+    }
+
     /// The inclusion proof of the entry at `index` in the tree of `size` leaves.
     fn inclusion_proof(&self, index: u64, size: u64) -> Answer<'_, Vec<Hash>>;
+
+    /// The same, of an entry that was read from the log and has this leaf hash.
+    fn inclusion_proof_of(&self, index: u64, leaf_hash: Hash, size: u64) -> Answer<'_, Vec<Hash>> {
+        let _ = leaf_hash;
+        self.inclusion_proof(index, size)
+    }
 
     /// The proof that the tree of `old` leaves is a prefix of the tree of `new` leaves.
     fn consistency_proof(&self, old: u64, new: u64) -> Answer<'_, Vec<Hash>>;
@@ -112,16 +125,15 @@ pub trait Source: Send + Sync {
     }
 
     /// Which statements that are kept beside entries of this log name the digests of these terms: up to `count` pairs of a term's
-    /// bytes and the SHA-256 of a statement, in no order. Not believed: [`Self::statement`] decides.
+    /// bytes and the SHA-256 of a statement, in no order. Not believed: [`Self::statements`] decides.
     fn statements_about(&self, terms: Vec<Vec<u8>>, count: u32) -> Answer<'_, Vec<(Vec<u8>, Hash)>> {
         let (_, _) = (terms, count);
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
-    /// The statement that is kept beside an entry with this leaf, if one is.
-    fn statement<'a>(&'a self, leaf: &'a [u8]) -> Answer<'a, Option<Bytes>> {
-        let _ = leaf;
-        Box::pin(std::future::ready(Ok(None)))
+    /// The statements that are kept beside entries with these leaves, in their order; `None` where none is.
+    fn statements<'a>(&'a self, leaves: &'a [Bytes]) -> Answer<'a, Vec<Option<Bytes>>> {
+        Box::pin(std::future::ready(Ok(vec![None; leaves.len()])))
     }
 
     /// What the log says about an entry of its own that was read from it. Only logs of signatures are asked.

@@ -81,6 +81,8 @@ pub enum Order {
 /// How far the index of a log has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
+    /// Name of the log.
+    pub name: String,
     /// Changes with every step.
     pub version: i64,
     /// Entries that are indexed.
@@ -168,12 +170,21 @@ pub struct Merge<'a> {
     pub replaced: Option<&'a [i64]>,
 }
 
+/// What belongs to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Strays {
+    /// Pages of no run.
+    pub pages: u64,
+    /// Runs and problems of logs of which there is no index.
+    pub rows: u64,
+}
+
 /// A database that keeps indexes.
 pub trait Store: Send + Sync {
     /// How far the index of a log has come; `None` where it was never begun.
     fn progress(&self, log_id: i64) -> Answer<'_, Option<Progress>>;
 
-    /// Begins the index of a log, empty. Nothing changes where it exists.
+    /// Begins the index of a log, empty. Nothing but the name changes where it exists.
     fn begin<'a>(&'a self, log_id: i64, name: &'a str) -> Answer<'a, ()>;
 
     /// The runs that are live or being merged, by the first entry. Of one that is being merged there is at most one for a span.
@@ -222,9 +233,9 @@ pub trait Store: Send + Sync {
     /// Up to `count` problems of entries of `range`, in order.
     fn problems<'a>(&'a self, log_id: i64, range: &'a Range<u64>, count: u32) -> Answer<'a, Vec<Problem>>;
 
-    /// The number of pages that are of no run. Reads the whole table; for checks.
-    fn stray_pages(&self) -> Answer<'_, u64>;
+    /// What belongs to nothing. Reads whole tables; for checks.
+    fn strays(&self) -> Answer<'_, Strays>;
 
-    /// Deletes them.
-    fn delete_stray_pages(&self) -> Answer<'_, ()>;
+    /// Deletes it.
+    fn delete_strays(&self) -> Answer<'_, ()>;
 }

@@ -1,5 +1,5 @@
-//! Fuzz targets for `chancery-verify`, for the tokens of `chancery-ca`, for the TUF metadata of `chancery-trust`, for the cases
-//! of `chancery-search`, and for what registries and logs answer, and the seeds they start from. See `run` beside this crate.
+//! Fuzz targets for `chancery-verify`, for the tokens of `chancery-ca`, for the TUF metadata of `chancery-trust`, for the questions to
+//! `chancery-search` and its cases, and for what registries and logs answer, and the seeds they start from. See `run` beside this crate.
 //!
 //! The modules are also compiled into `fuzz_smoke.rs` in the tests of those crates, which call every target a few thousand
 //! times on each test run; here libFuzzer calls them as often as one lets it.
@@ -7,6 +7,7 @@
 pub mod cases;
 pub mod kinds;
 pub mod logs;
+pub mod questions;
 pub mod registry;
 pub mod repository;
 pub mod seeds;

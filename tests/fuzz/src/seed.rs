@@ -1,6 +1,6 @@
 //! Writes the seed corpus: one directory per target below the directory that is named.
 
-use chancery_fuzz::{cases, kinds, logs, registry, repository, seeds, targets, terms, tokens};
+use chancery_fuzz::{cases, kinds, logs, questions, registry, repository, seeds, targets, terms, tokens};
 use std::{env, fs, path::PathBuf};
 
 fn main() {
@@ -13,7 +13,8 @@ fn main() {
     let registry = registry::ALL.map(|(name, _)| (name, registry::seeds(name)));
     let logs = logs::ALL.map(|(name, _)| (name, logs::seeds(name)));
     let cases = cases::ALL.map(|(name, _)| (name, cases::seeds(name)));
-    let foreign = tokens.into_iter().chain(metadata).chain(registry).chain(logs).chain(cases);
+    let questions = questions::ALL.map(|(name, _)| (name, questions::seeds(name)));
+    let foreign = tokens.into_iter().chain(metadata).chain(registry).chain(logs).chain(cases).chain(questions);
     for (name, seeds) in verify.into_iter().chain(terms).chain(kinds).chain(foreign) {
         let target = directory.join(name);
         fs::create_dir_all(&target).expect("the directory can be made");

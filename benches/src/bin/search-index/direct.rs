@@ -40,7 +40,7 @@ impl Asked<'_> {
                 let of = |digest: &Hash| kinds.map(|kind| Term::of_digest(kind, "sha256", digest));
                 let terms: Vec<Term> = batch.iter().flat_map(|(digest, _)| of(digest)).collect();
                 for Entries { kind, size, .. } in signatures() {
-                    index.postings_of_each(kind.log_id(), &terms, 0..*size, 2).await?;
+                    index.postings_of_each(kind.log_id(), &terms, 0..*size, Order::Newest, 2).await?;
                 }
             }
             _ => return Ok(false),

@@ -1,7 +1,7 @@
 //! The database of an index, with a watch: how long each kind of work waits for it, and how long the longest transaction takes. For as
 //! long as one takes, a log in SQLite waits.
 
-use chancery_search::store::{Answer, Append, Held, Merge, Order, Progress, Run, Store};
+use chancery_search::store::{Answer, Append, Held, Merge, Order, Progress, Run, Store, Strays};
 use chancery_search::{Page, Problem};
 use std::fmt;
 use std::ops::Range;
@@ -134,11 +134,11 @@ impl Store for Timed {
         self.store.problems(log_id, range, count)
     }
 
-    fn stray_pages(&self) -> Answer<'_, u64> {
-        self.store.stray_pages()
+    fn strays(&self) -> Answer<'_, Strays> {
+        self.store.strays()
     }
 
-    fn delete_stray_pages(&self) -> Answer<'_, ()> {
-        self.store.delete_stray_pages()
+    fn delete_strays(&self) -> Answer<'_, ()> {
+        self.store.delete_strays()
     }
 }

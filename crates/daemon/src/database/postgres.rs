@@ -30,6 +30,11 @@ const POSTGRES_MIGRATIONS: &[MigrationSource] = &[
     (9, "event cursors", include_str!("../../../../migrations/postgres/0009_event_cursors.sql")),
     (10, "attestation subjects", include_str!("../../../../migrations/postgres/0010_attestation_subjects.sql")),
     (11, "unread attestations", include_str!("../../../../migrations/postgres/0011_unread_attestations.sql")),
+    (
+        12,
+        "statements of older servers",
+        include_str!("../../../../migrations/postgres/0012_statements_of_older_servers.sql"),
+    ),
 ];
 
 /// `server_version_num` of the oldest server that is tested.

@@ -192,10 +192,18 @@ fn included(
         case.verifier.trusted.log(&entry.log_id).ok_or_else(|| refuse(Rejection::LogUnknown, ""))?;
     // (1)
     let text = proof.checkpoint.as_deref().ok_or_else(|| refuse(Rejection::CheckpointMissing, ".checkpoint"))?;
-    let note = Note::parse(text).map_err(|rejection| refuse(rejection, ".checkpoint"))?;
-    let checkpoint = open_trusted(&note, names, log.checkpoint_key_id(), log.key(), naming).map_err(|rejection| {
-        refuse(rejection, ".checkpoint").expected(format!("a checkpoint by {}", log.url()), &note.text)
-    })?;
+    let parsed;
+    let (note, checkpoint) = if let Some(opened) = case.head.and_then(|head| head.of(text, log, naming)) {
+        opened
+    } else {
+        let note = Note::parse(text).map_err(|rejection| refuse(rejection, ".checkpoint"))?;
+        let opened = open_trusted(&note, names, log.checkpoint_key_id(), log.key(), naming);
+        let opened = opened.map_err(|rejection| {
+            refuse(rejection, ".checkpoint").expected(format!("a checkpoint by {}", log.url()), &note.text)
+        })?;
+        parsed = (note, opened);
+        (&parsed.0, &parsed.1)
+    };
     // (2)
     let head = checkpoint.head;
     if head.size != proof.tree_size || head.root != proof.root_hash {
@@ -212,7 +220,7 @@ fn included(
     merkle::verify_inclusion(proof.log_index, head.size, leaf, &proof.hashes, &head.root)
         .map_err(|rejection| refuse(rejection, ".hashes"))?;
     // (4)
-    let cosigners = case.verifier.options.thresholds.witnesses.as_ref().map(|policy| policy.cosigners(&note));
+    let cosigners = case.verifier.options.thresholds.witnesses.as_ref().map(|policy| policy.cosigners(note));
     let cosigners = cosigners.unwrap_or_default();
     let (found, quorum) = (cosigners.len(), case.required.witnesses);
     if found < quorum {
@@ -221,7 +229,7 @@ fn included(
     }
     let cosigners = cosigners.into_iter().map(|(name, time)| Cosigner { name: name.to_string(), time }).collect();
     Ok(Inclusion {
-        origin: checkpoint.origin,
+        origin: checkpoint.origin.clone(),
         index: proof.log_index,
         tree_size: head.size,
         root_hash: head.root,

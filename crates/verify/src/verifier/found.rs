@@ -3,7 +3,7 @@
 //!
 //! The entry says its kind, and the checkpoint says its log. What remains is [`Verifier::verify_logged`].
 
-use super::{VerifiedLogged, Verifier};
+use super::{OpenedHead, VerifiedLogged, Verifier};
 use crate::bundle::{InclusionProof, TransparencyLogEntry};
 use crate::rekor::kind_and_version;
 use crate::{Hash, Refusal, Rejection, Step, Timestamp};
@@ -52,11 +52,31 @@ impl Verifier {
     /// [`Rejection::LogUnknown`] if no log of the trust root signed the checkpoint, the errors of
     /// [`verify_readable`](crate::rekor::verify_readable), and those of [`Self::verify_logged`].
     pub fn verify_found(&self, entry: &FoundEntry<'_>, now: Timestamp) -> Result<VerifiedLogged, Refusal> {
+        self.verify_found_in(None, entry, now)
+    }
+
+    /// As [`Self::verify_found`]. Entries that are proven in the tree of one checkpoint need its signature verified once: open it
+    /// with [`Self::open_head`] before. Any other checkpoint than that of `head` is opened here.
+    ///
+    /// # Errors
+    /// As [`Self::verify_found`].
+    pub fn verify_found_in(
+        &self,
+        head: Option<&OpenedHead<'_>>,
+        entry: &FoundEntry<'_>,
+        now: Timestamp,
+    ) -> Result<VerifiedLogged, Refusal> {
         let refuse = |rejection| Refusal::new(rejection, Step::LogEntry);
         let (kind, version) = kind_and_version(entry.leaf).map_err(refuse)?;
-        let log = self.log_of_checkpoint(entry.checkpoint).ok_or_else(|| {
-            refuse(Rejection::LogUnknown).expected("a checkpoint by a log of the trust root", entry.checkpoint)
-        })?;
+        let opened;
+        let head = if let Some(head) = head.filter(|head| head.is(entry.checkpoint)) {
+            head
+        } else {
+            opened = self.open_head(entry.checkpoint).ok_or_else(|| {
+                refuse(Rejection::LogUnknown).expected("a checkpoint by a log of the trust root", entry.checkpoint)
+            })?;
+            &opened
+        };
         let proof = InclusionProof {
             log_index: entry.index,
             tree_size: entry.tree_size,
@@ -71,7 +91,7 @@ impl Verifier {
         let attestation = entry.attestation;
         let entry = TransparencyLogEntry {
             log_index,
-            log_id: *log.log_id(),
+            log_id: *head.log().log_id(),
             kind,
             version,
             integrated_time,
@@ -79,6 +99,6 @@ impl Verifier {
             proof: Some(proof),
             body: Some(entry.leaf.to_vec()),
         };
-        self.verify_logged_with(&entry, attestation, now)
+        self.verify_logged_with(&entry, Some(head), attestation, now)
     }
 }

@@ -36,7 +36,50 @@ pub struct VerifiedHead {
     pub cosigners: Vec<Cosigner>,
 }
 
+/// A checkpoint that a log of signatures has signed, opened once for many entries of its tree ([`Verifier::open_head`]). It is worth
+/// something to the verifier that opened it alone: any other verifies the signature itself.
+#[derive(Debug, Clone)]
+pub struct OpenedHead<'v> {
+    /// The log, in the trust root of the verifier.
+    log: &'v TransparencyLog,
+    /// How its entries' proofs have it signed.
+    naming: Naming,
+    /// The signed note.
+    text: String,
+    note: Note,
+    checkpoint: Checkpoint,
+}
+
+impl<'v> OpenedHead<'v> {
+    /// The log that signed it.
+    #[must_use]
+    pub const fn log(&self) -> &'v TransparencyLog {
+        self.log
+    }
+
+    /// Whether it is this note.
+    pub(super) fn is(&self, checkpoint: &str) -> bool {
+        self.text == checkpoint
+    }
+
+    /// The note and the checkpoint in it, if it is `checkpoint` as `log` signs it. The log is compared as the place in a trust root
+    /// that it has, so that a head of another trust root is none.
+    pub(super) fn of(&self, checkpoint: &str, log: &TransparencyLog, naming: Naming) -> Option<(&Note, &Checkpoint)> {
+        let is_it = std::ptr::eq(self.log, log) && self.naming == naming && self.is(checkpoint);
+        is_it.then_some((&self.note, &self.checkpoint))
+    }
+}
+
 impl Verifier {
+    /// Opens a checkpoint for many entries of its tree: its signature is verified here. `None` if no log of signatures of the trust
+    /// root signed it under its own name.
+    #[must_use]
+    pub fn open_head(&self, checkpoint: &str) -> Option<OpenedHead<'_>> {
+        let note = Note::parse(checkpoint).ok()?;
+        let (log, naming, opened) = self.rekor_head(&note)?;
+        Some(OpenedHead { log, naming, text: checkpoint.to_owned(), note, checkpoint: opened })
+    }
+
     /// Checks that a log of the trust root signed `checkpoint`: a Rekor log under its own name, or a certificate
     /// transparency log (static-ct-api). Its signature does not cover the origin, so the key alone decides. The
     /// witnesses of [`Thresholds::witnesses`](super::Thresholds::witnesses) must have cosigned it.
@@ -48,7 +91,7 @@ impl Verifier {
         let refuse = |rejection| Refusal::new(rejection, Step::LogEntry).at("checkpoint");
         let note = Note::parse(checkpoint).map_err(refuse)?;
         let (log, section, opened) = match self.rekor_head(&note) {
-            Some((log, opened)) => (log, Section::TransparencyLogs, opened),
+            Some((log, _, opened)) => (log, Section::TransparencyLogs, opened),
             None => match self.certificate_head(checkpoint, &note) {
                 Some((log, opened, time)) if time <= now => (log, Section::CertificateTransparencyLogs, opened),
                 Some((_, _, time)) => {
@@ -76,13 +119,13 @@ impl Verifier {
         })
     }
 
-    /// The Rekor log of the trust root that signed a note under its own name, and the checkpoint.
-    pub(super) fn rekor_head(&self, note: &Note) -> Option<(&TransparencyLog, Checkpoint)> {
+    /// The Rekor log of the trust root that signed a note under its own name, how it is named there, and the checkpoint.
+    pub(super) fn rekor_head(&self, note: &Note) -> Option<(&TransparencyLog, Naming, Checkpoint)> {
         self.trusted.root.logs().iter().find_map(|log| {
             let (log, names) = self.trusted.log(log.log_id())?;
             let open = |naming| open_trusted(note, names, log.checkpoint_key_id(), log.key(), naming).ok();
-            let opened = open(Naming::NameAndTree).or_else(|| open(Naming::Name))?;
-            Some((log, opened))
+            let opened = |naming| open(naming).map(|opened| (log, naming, opened));
+            opened(Naming::NameAndTree).or_else(|| opened(Naming::Name))
         })
     }
 

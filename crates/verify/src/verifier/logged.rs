@@ -20,7 +20,7 @@
 
 use super::demands::Demands;
 use super::times::{self, Moment, entry_place};
-use super::{AnySigner, Case, VerifiedAuthority, VerifiedEntry, VerifiedSct, VerifiedTime, Verifier};
+use super::{AnySigner, Case, OpenedHead, VerifiedAuthority, VerifiedEntry, VerifiedSct, VerifiedTime, Verifier};
 use super::{chain, entries, scts};
 use crate::bundle::{Bundle, TransparencyLogEntry};
 use crate::certificate::Certificate;
@@ -110,7 +110,7 @@ impl Verifier {
     /// The log of the trust root that signed this checkpoint of Rekor, under its own name.
     #[must_use]
     pub fn log_of_checkpoint(&self, checkpoint: &str) -> Option<&TransparencyLog> {
-        self.rekor_head(&Note::parse(checkpoint).ok()?).map(|(log, _)| log)
+        self.rekor_head(&Note::parse(checkpoint).ok()?).map(|(log, ..)| log)
     }
 
     /// Checks what `entry` proves by itself, with the steps of the verifier:
@@ -126,21 +126,23 @@ impl Verifier {
     /// # Errors
     /// The first failed check of steps 1 to 3. The checks of step 4 are in [`VerifiedLogged::signatures`].
     pub fn verify_logged(&self, entry: &TransparencyLogEntry, now: Timestamp) -> Result<VerifiedLogged, Refusal> {
-        self.verify_logged_with(entry, None, now)
+        self.verify_logged_with(entry, None, None, now)
     }
 
     /// As [`Self::verify_logged`], with the payload that the log keeps beside the entry. Its hash must be the one in the
-    /// body (step 1), and signatures over its envelope are verified (step 4).
+    /// body (step 1), and signatures over its envelope are verified (step 4). A checkpoint that is opened already is not verified
+    /// again (step 3).
     pub(super) fn verify_logged_with(
         &self,
         entry: &TransparencyLogEntry,
+        head: Option<&OpenedHead<'_>>,
         attestation: Option<&[u8]>,
         now: Timestamp,
     ) -> Result<VerifiedLogged, Refusal> {
         let bundle = Bundle::of_entry(entry.clone());
         let demands = Demands::new(self.options(), &AnySigner);
         let (required, warnings) = (demands.general(), Vec::new());
-        let mut case = Case { verifier: self, bundle: &bundle, now, required, warnings };
+        let mut case = Case { verifier: self, bundle: &bundle, head, now, required, warnings };
         // (1)
         let body =
             entry.body.as_deref().ok_or_else(|| refuse(Rejection::EntryMissing { field: "canonicalizedBody" }))?;

@@ -38,7 +38,7 @@ use chancery_verify::key::KeyKind;
 use std::{sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 
-/// Before it is tried again to read what an earlier version kept.
+/// Before it is looked again for what an earlier version kept.
 const READ_AGAIN: Duration = Duration::from_mins(1);
 
 /// Every log, as it is answered for.
@@ -215,15 +215,21 @@ impl Logs {
         &self.database
     }
 
-    /// Reads what an earlier version kept beside entries, so that searches find these by it. The task may be aborted at any
-    /// moment: the next start goes on.
+    /// Reads what an earlier version kept beside entries, so that searches find these by it. Other servers over the database may be
+    /// of such a version, and go on to keep it. The task may be aborted at any moment: the next start goes on.
     pub(super) fn read_attestations(&self) -> JoinHandle<()> {
         let store = self.database.store();
         tokio::spawn(async move {
             loop {
                 match read_attestations(&*store).await {
-                    Ok(0) => return,
-                    Ok(count) => return tracing::info!(count, "searches find the statements of an earlier version"),
+                    Ok(count) => {
+                        if count > 0 {
+                            tracing::info!(count, "searches find the statements of an earlier version");
+                        }
+                        if !store.shared() {
+                            return;
+                        }
+                    }
                     Err(error) => {
                         let advice =
                             "as the role chancery_log, run migrations/postgres/roles.sql again; it is tried again";

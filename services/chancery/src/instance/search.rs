@@ -275,9 +275,22 @@ impl Source for OwnLog {
         })
     }
 
+    fn entries_at<'a>(&'a self, indices: &'a [u64]) -> Option<Answer<'a, Vec<SourceEntry>>> {
+        Some(Box::pin(async move {
+            let entries = self.log.entries_at(indices).await.map_err(|error| unreadable(&error))?;
+            Ok(entries.into_iter().map(source_entry).collect())
+        }))
+    }
+
     fn inclusion_proof(&self, index: u64, size: u64) -> Answer<'_, Vec<Hash>> {
         Box::pin(async move {
             let leaf_hash = self.leaf_hash(index).await?;
+            self.inclusion_proof_of(index, leaf_hash, size).await
+        })
+    }
+
+    fn inclusion_proof_of(&self, index: u64, leaf_hash: Hash, size: u64) -> Answer<'_, Vec<Hash>> {
+        Box::pin(async move {
             self.log.inclusion_proof_at(index, &leaf_hash, size).await.map_err(|error| unreadable(&error))
         })
     }
@@ -303,12 +316,12 @@ impl Source for OwnLog {
         })
     }
 
-    fn statement<'a>(&'a self, leaf: &'a [u8]) -> Answer<'a, Option<Bytes>> {
+    fn statements<'a>(&'a self, leaves: &'a [Bytes]) -> Answer<'a, Vec<Option<Bytes>>> {
         Box::pin(async move {
             if !self.keeps_statements() {
-                return Ok(None);
+                return Ok(vec![None; leaves.len()]);
             }
-            self.rekor.attestation(leaf).await.map_err(|error| unreadable(&error))
+            self.rekor.attestations(leaves).await.map_err(|error| unreadable(&error))
         })
     }
 

@@ -268,9 +268,9 @@ impl RekorV1 {
         Ok(Some(Standing { log_id, index, promise }))
     }
 
-    /// What is kept beside an entry with this body, of any shard.
-    pub async fn attestation(&self, body: &[u8]) -> Result<Option<Bytes>, Error> {
-        self.choices.attestations.beside(self.first().store(), body).await
+    /// What is kept beside entries with these bodies, of any shard, in their order.
+    pub async fn attestations(&self, bodies: &[Bytes]) -> Result<Vec<Option<Bytes>>, Error> {
+        self.choices.attestations.beside_each(self.first().store(), bodies).await
     }
 
     /// Whether anything is kept beside entries, and shown.

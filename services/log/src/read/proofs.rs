@@ -74,6 +74,24 @@ impl Log {
         }
     }
 
+    /// The entries with these indices, which go up, in order: those of them that are below the published head. Cheaper than a read
+    /// of each where they are scattered.
+    pub async fn entries_at(&self, indices: &[u64]) -> Result<Vec<StoredEntry>, Error> {
+        self.checked(|| self.read_entries_at(indices)).await
+    }
+
+    async fn read_entries_at(&self, indices: &[u64]) -> Result<Vec<StoredEntry>, Error> {
+        let Some(last) = indices.last() else { return Ok(Vec::new()) };
+        let readable = self.readable(last.saturating_add(1)).await?;
+        let indices: Vec<u64> = indices.iter().copied().filter(|index| *index < readable).collect();
+        let entries = self.store().entries_at(self.record().log_id, indices.clone()).await?;
+        if entries.iter().map(|entry| entry.index).eq(indices) {
+            Ok(entries)
+        } else {
+            Err(Corrupt::new("every index below the head has an entry").into())
+        }
+    }
+
     /// Inclusion proof of the leaf at `index` in the tree of `size` leaves, verified against that tree's root hash.
     pub async fn inclusion_proof_at(&self, index: u64, leaf_hash: &Hash, size: u64) -> Result<Vec<Hash>, Error> {
         self.checked(|| self.prove_inclusion_at(index, leaf_hash, size)).await

@@ -16,14 +16,18 @@ pub trait Attestations: Send + Sync {
     /// The data with this SHA-256, as it is stored: the caller verifies it.
     fn attestation(&self, digest: Hash) -> Answer<'_, Option<Bytes>>;
 
+    /// Those that there are of the ones with these SHA-256, in no order, as they are stored: the caller verifies each.
+    fn attestations_with(&self, digests: Vec<Hash>) -> Answer<'_, Vec<(Hash, Bytes)>>;
+
     /// Up to `count` of them after `after`, in the order of their hashes.
     fn attestations(&self, after: Option<Hash>, count: u32) -> Answer<'_, Vec<(Hash, Bytes)>>;
 
     /// Up to `count` pairs of one of these terms and the SHA-256 of what is about it, in no order.
     fn attestations_about(&self, subjects: Vec<Vec<u8>>, count: u32) -> Answer<'_, Vec<(Vec<u8>, Hash)>>;
 
-    /// The terms of what the data with this SHA-256 is about, as they are stored, in order.
-    fn attestation_subjects(&self, digest: Hash) -> Answer<'_, Vec<Vec<u8>>>;
+    /// The terms of what the data with each of these SHA-256 is about, as they are stored: pairs of a term and a SHA-256, those of
+    /// one SHA-256 in the order of the terms.
+    fn attestation_subjects(&self, digests: Vec<Hash>) -> Answer<'_, Vec<(Vec<u8>, Hash)>>;
 
     /// Up to `count` of them that an earlier version kept, and of which nobody has put the terms yet.
     fn unread_attestations(&self, count: u32) -> Answer<'_, Vec<(Hash, Bytes)>>;

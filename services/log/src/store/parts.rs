@@ -117,14 +117,23 @@ pub(super) fn unpack(parts: Vec<PartRow>, start: u64, count: u32) -> Result<Vec<
     let end = start.saturating_add(u64::from(count));
     let mut entries = Vec::new();
     for part in parts {
-        unpack_part(part, start..end, &mut entries)?;
+        unpack_part(part, |index| (start..end).contains(&index), &mut entries)?;
+    }
+    Ok(entries)
+}
+
+/// Of the entries of parts, in order, those with these indices, which go up.
+pub(super) fn unpack_at(parts: Vec<PartRow>, indices: &[u64]) -> Result<Vec<StoredEntry>, StoreError> {
+    let mut entries = Vec::new();
+    for part in parts {
+        unpack_part(part, |index| indices.binary_search(&index).is_ok(), &mut entries)?;
     }
     Ok(entries)
 }
 
 fn unpack_part(
     (first_index, timestamp, leaf_hashes, identity_hashes, ends, contents): PartRow,
-    range: std::ops::Range<u64>,
+    is_wanted: impl Fn(u64) -> bool,
     entries: &mut Vec<StoredEntry>,
 ) -> Result<(), StoreError> {
     let first_index = to_u64(first_index)?;
@@ -146,7 +155,7 @@ fn unpack_part(
         if from > leaf_end || leaf_end > extra_end || extra_end > contents.len() {
             return Err(UNPACKED.into());
         }
-        if range.contains(&index) {
+        if is_wanted(index) {
             let (leaf, extra) = (contents.slice(from..leaf_end), contents.slice(leaf_end..extra_end));
             entries.push(StoredEntry { index, timestamp, identity_hash, leaf_hash, leaf, extra });
         }
@@ -198,6 +207,8 @@ mod tests {
                 (250..800).map(|index| entry(index, usize::from(index % 7 == 0), 3, own_identity)).collect();
             assert_eq!(unpack(rows(&entries), 250, 1000).unwrap(), entries);
             assert_eq!(unpack(rows(&entries), 255, 3).unwrap(), entries[5..8]);
+            let some = [entries[0].clone(), entries[5].clone(), entries[549].clone()];
+            assert_eq!(unpack_at(rows(&entries), &[249, 250, 255, 799, 800]).unwrap(), some);
             assert!(rows(&entries).iter().all(|(.., identities, _, _)| identities.is_some() == own_identity));
         }
         assert_eq!(unpack(Vec::new(), 0, 10).unwrap(), []);

@@ -308,6 +308,16 @@ impl Store for PostgresStore {
         })
     }
 
+    fn entries_at(&self, log_id: i64, indices: Vec<u64>) -> Answer<'_, Vec<StoredEntry>> {
+        Box::pin(async move {
+            let wanted = indices.iter().map(|index| Ok((log_id, to_i64(*index)?)));
+            let wanted = wanted.collect::<Result<Vec<_>, StoreError>>()?;
+            let found = read("entries_at", || rows::entries(&self.database.readers, &wanted)).await?;
+            let found = indices.into_iter().zip(found);
+            found.filter_map(|(index, part)| Some(parts::unpack_entry(part?, index))).collect()
+        })
+    }
+
     fn entry(&self, log_id: i64, index: u64, tiles: Vec<TileId>) -> Answer<'_, Option<(StoredEntry, Tiles)>> {
         Box::pin(async move {
             let readers = self.database.readers.clone();

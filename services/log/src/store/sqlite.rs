@@ -231,6 +231,32 @@ impl Store for SqliteStore {
         })
     }
 
+    fn entries_at(&self, log_id: i64, indices: Vec<u64>) -> Answer<'_, Vec<StoredEntry>> {
+        Box::pin(async move {
+            let mut found = Vec::new();
+            for chunk in indices.chunks(ROWS_PER_STATEMENT) {
+                let mut query = QueryBuilder::new("WITH wanted (leaf_index) AS (");
+                query.push_values(chunk, |mut row, index| {
+                    row.push_bind(i64::try_from(*index).unwrap_or(i64::MAX));
+                });
+                query.push(
+                    ") SELECT first_index, timestamp_ms, leaf_hashes, identity_hashes, ends, contents FROM bundle_parts
+                     WHERE log_id = ",
+                );
+                query.push_bind(log_id);
+                query.push(" AND first_index IN (SELECT (SELECT first_index FROM bundle_parts WHERE log_id = ");
+                query.push_bind(log_id);
+                query.push(
+                    " AND first_index <= wanted.leaf_index ORDER BY first_index DESC LIMIT 1) FROM wanted)
+                     ORDER BY first_index",
+                );
+                let query = query.build_query_as::<PartRow>().persistent(false);
+                found.extend(parts::unpack_at(query.fetch_all(&self.database.readers).await?, chunk)?);
+            }
+            Ok(found)
+        })
+    }
+
     fn index_of(&self, log_id: i64, leaf_hash: Hash) -> Answer<'_, Option<u64>> {
         Box::pin(async move {
             // An identity is a leaf hash where its part says so.

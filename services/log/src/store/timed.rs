@@ -110,6 +110,10 @@ impl Store for Timed {
         self.timed("entries", self.store.entries(log_id, start, count))
     }
 
+    fn entries_at(&self, log_id: i64, indices: Vec<u64>) -> Answer<'_, Vec<StoredEntry>> {
+        self.timed("entries_at", self.store.entries_at(log_id, indices))
+    }
+
     fn entry(&self, log_id: i64, index: u64, tiles: Vec<TileId>) -> Answer<'_, Option<(StoredEntry, Tiles)>> {
         self.timed("entry", self.store.entry(log_id, index, tiles))
     }
@@ -168,6 +172,10 @@ impl Attestations for Timed {
         self.timed("attestation", self.store.attestation(digest))
     }
 
+    fn attestations_with(&self, digests: Vec<Hash>) -> Answer<'_, Vec<(Hash, Bytes)>> {
+        self.timed("attestations_with", self.store.attestations_with(digests))
+    }
+
     fn attestations(&self, after: Option<Hash>, count: u32) -> Answer<'_, Vec<(Hash, Bytes)>> {
         self.timed("attestations", self.store.attestations(after, count))
     }
@@ -176,8 +184,8 @@ impl Attestations for Timed {
         self.timed("attestations_about", self.store.attestations_about(subjects, count))
     }
 
-    fn attestation_subjects(&self, digest: Hash) -> Answer<'_, Vec<Vec<u8>>> {
-        self.timed("attestation_subjects", self.store.attestation_subjects(digest))
+    fn attestation_subjects(&self, digests: Vec<Hash>) -> Answer<'_, Vec<(Vec<u8>, Hash)>> {
+        self.timed("attestation_subjects", self.store.attestation_subjects(digests))
     }
 
     fn unread_attestations(&self, count: u32) -> Answer<'_, Vec<(Hash, Bytes)>> {

@@ -120,7 +120,18 @@ async fn about_its_subjects(running: &Running) {
     for _ in 0..2 {
         store.put_attestation(digest, data.clone(), subjects.clone()).await.unwrap();
     }
-    assert_eq!(store.attestation_subjects(digest).await.unwrap(), subjects);
+    let pairs: Vec<_> = subjects.iter().map(|subject| (subject.clone(), digest)).collect();
+    assert_eq!(store.attestation_subjects(vec![[1; 32], digest]).await.unwrap(), pairs);
+    assert_eq!(store.attestation_subjects(Vec::new()).await.unwrap(), []);
+    // Several at once, of which there are not all.
+    let beside = Bytes::from_static(b"a COSE message");
+    store.put_attestation(sha256(&beside), beside.clone(), Vec::new()).await.unwrap();
+    let mut found = store.attestations_with(vec![sha256(&beside), [1; 32], digest]).await.unwrap();
+    found.sort_unstable();
+    let mut expected = vec![(digest, data.clone()), (sha256(&beside), beside)];
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+    assert_eq!(store.attestations_with(Vec::new()).await.unwrap(), []);
     let other = vec![0x10, 1, 2];
     let found = store.attestations_about(vec![other.clone(), one.clone()], 10).await.unwrap();
     assert_eq!(found, [(one.clone(), digest)]);
@@ -154,6 +165,8 @@ pub(crate) async fn statements_of_an_earlier_version_are_read_for_what_they_are_
         for trigger in ["attestation_subjects_go_with_it", "unread_attestations_go_with_it"] {
             database.execute(&format!("DROP TRIGGER {trigger}")).await.unwrap();
         }
+    } else {
+        database.execute("DROP FUNCTION note_unread_attestation() CASCADE").await.unwrap();
     }
     for statement in VERSION_9 {
         database.execute(statement).await.unwrap();
@@ -175,7 +188,8 @@ pub(crate) async fn statements_of_an_earlier_version_are_read_for_what_they_are_
     assert_eq!(read_attestations(&*store).await.unwrap(), 40);
     assert_eq!(read_attestations(&*store).await.unwrap(), 0, "once");
     for (data, subjects) in &kept {
-        assert_eq!(&store.attestation_subjects(sha256(data)).await.unwrap(), subjects);
+        let pairs: Vec<_> = subjects.iter().map(|subject| (subject.clone(), sha256(data))).collect();
+        assert_eq!(store.attestation_subjects(vec![sha256(data)]).await.unwrap(), pairs);
     }
     assert_eq!(about(7).await, [(term(7), sha256(&statement(7)))]);
     check_attestations(&*store).await.unwrap();
@@ -185,6 +199,34 @@ pub(crate) async fn statements_of_an_earlier_version_are_read_for_what_they_are_
     database.execute("DELETE FROM attestation_subjects").await.unwrap();
     let missing = check_attestations(&*store).await;
     assert!(matches!(missing, Err(Finding::AttestationSubjects { .. })), "they were read: {missing:?}");
+    database.close().await;
+}
+
+/// A server that was started before the upgrade keeps statements as its version did.
+#[tokio::test]
+async fn a_statement_that_an_older_server_keeps_after_the_upgrade_is_read() {
+    let bench = Bench::postgres();
+    let database = bench.open().await.unwrap();
+    let store = database.store();
+    let data = br#"{"subject":[{"digest":{"sha256":"aa"}}]}"#;
+    let subject = Term::of_digest(TermKind::ArtifactDigest, "sha256", &[0xaa]).as_bytes().to_vec();
+    let [digest, hex] = [hex::encode(sha256(data)), hex::encode(data)];
+    let keep =
+        format!("INSERT INTO attestations (digest, data) VALUES ('\\x{digest}', '\\x{hex}') ON CONFLICT DO NOTHING");
+    for _ in 0..2 {
+        database.execute(&keep).await.unwrap();
+    }
+    // What this version keeps is read already, and what is about nothing is not read for ever.
+    let other = Bytes::from_static(br#"{"subject":[{"digest":{"sha256":"bb"}}]}"#);
+    let about_other = Term::of_digest(TermKind::ArtifactDigest, "sha256", &[0xbb]).as_bytes().to_vec();
+    store.put_attestation(sha256(&other), other.clone(), vec![about_other]).await.unwrap();
+    let message = Bytes::from_static(b"a COSE message");
+    store.put_attestation(sha256(&message), message.clone(), Vec::new()).await.unwrap();
+    check_attestations(&*store).await.unwrap();
+    assert_eq!(store.unread_attestations(9).await.unwrap(), [(sha256(data), Bytes::from_static(data))]);
+    assert_eq!(read_attestations(&*store).await.unwrap(), 1);
+    assert_eq!(store.attestations_about(vec![subject.clone()], 9).await.unwrap(), [(subject, sha256(data))]);
+    check_attestations(&*store).await.unwrap();
     database.close().await;
 }
 

@@ -278,6 +278,10 @@ impl Bench {
             assert_eq!(nodes, usize::try_from(size / 256).unwrap());
         }
         assert_eq!(store.entry(log_id, size, Vec::new()).await?, None);
+        // And so is one that is read with others, and the one behind the last is none.
+        let some: Vec<_> = entries.iter().step_by(3).cloned().collect();
+        let indices = some.iter().map(|entry| entry.index).chain([size]).collect();
+        assert_eq!(store.entries_at(log_id, indices).await?, some);
         Ok(size)
     }
 }

@@ -113,6 +113,9 @@ impl Store for Hooked {
             self.inner.entries(log_id, start, count).await
         })
     }
+    fn entries_at(&self, log_id: i64, indices: Vec<u64>) -> Answer<'_, Vec<StoredEntry>> {
+        self.inner.entries_at(log_id, indices)
+    }
     fn index_of(&self, log_id: i64, leaf_hash: Hash) -> Answer<'_, Option<u64>> {
         self.inner.index_of(log_id, leaf_hash)
     }
@@ -158,14 +161,17 @@ impl Attestations for Hooked {
     fn attestation(&self, digest: Hash) -> Answer<'_, Option<bytes::Bytes>> {
         self.inner.attestation(digest)
     }
+    fn attestations_with(&self, digests: Vec<Hash>) -> Answer<'_, Vec<(Hash, bytes::Bytes)>> {
+        self.inner.attestations_with(digests)
+    }
     fn attestations(&self, after: Option<Hash>, count: u32) -> Answer<'_, Vec<(Hash, bytes::Bytes)>> {
         self.inner.attestations(after, count)
     }
     fn attestations_about(&self, subjects: Vec<Vec<u8>>, count: u32) -> Answer<'_, Vec<(Vec<u8>, Hash)>> {
         self.inner.attestations_about(subjects, count)
     }
-    fn attestation_subjects(&self, digest: Hash) -> Answer<'_, Vec<Vec<u8>>> {
-        self.inner.attestation_subjects(digest)
+    fn attestation_subjects(&self, digests: Vec<Hash>) -> Answer<'_, Vec<(Vec<u8>, Hash)>> {
+        self.inner.attestation_subjects(digests)
     }
     fn unread_attestations(&self, count: u32) -> Answer<'_, Vec<(Hash, bytes::Bytes)>> {
         self.inner.unread_attestations(count)

@@ -10,6 +10,7 @@ const PAGES: u64 = 8;
 /// Makes of the schema what version 3 had.
 const VERSION_3: &str = "
     DROP TABLE unread_attestations, attestation_subjects, event_cursors, frozen_checkpoints, attestations, search_problems, search_pages, search_runs, search_logs;
+    DROP FUNCTION note_unread_attestation();
     DROP TABLE quarantined_logs, ended_logs;
     CREATE TABLE tree_heads (
         log_id       bigint PRIMARY KEY REFERENCES logs (log_id),

@@ -1,6 +1,6 @@
 //! The signers of an artifact: every entry about a digest, with its verdict.
 //!
-//! An entry is verified by itself ([`Verifier::verify_found`]) with the trust root of this process: its log's checkpoint
+//! An entry is verified by itself ([`Verifier::verify_found_in`]) with the trust root of this process: its log's checkpoint
 //! and inclusion proof, and the chain and signature of each signer. An empty list is an answer, too.
 
 use super::entry::Found;
@@ -13,8 +13,9 @@ use crate::query::filters::of_digest;
 use crate::query::{Digest, Query};
 use crate::source::LogKind;
 use chancery_verify::rekor::logged::{DigestOf, LoggedEntry};
-use chancery_verify::verifier::{FoundEntry, VerifiedLogged, Verifier};
+use chancery_verify::verifier::{FoundEntry, OpenedHead, VerifiedLogged, Verifier};
 use chancery_verify::{Refusal, Rejection, Step, Timestamp};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// An entry about a digest.
@@ -66,9 +67,16 @@ pub(crate) async fn signatures(
 }
 
 fn judged(verifier: Option<&Verifier>, proven: Vec<Proven>, digest: &Digest, now: Timestamp) -> Vec<Evidence> {
+    // The entries of a log are proven in one tree. Its checkpoint is verified once.
+    let mut heads: BTreeMap<i64, Option<OpenedHead<'_>>> = BTreeMap::new();
     let judge = |proven: Proven| {
         let logged = LoggedEntry::read(&proven.found.leaf);
-        let verdict = verifier.map(|verifier| verdict(verifier, &proven, now));
+        let verdict = verifier.map(|verifier| {
+            let log = &proven.found.log;
+            let open = || verifier.open_head(&log.head.as_ref()?.note);
+            let head = heads.entry(log.log_id).or_insert_with(open);
+            verdict(verifier, head.as_ref(), &proven, now)
+        });
         let role = logged.as_ref().map_or(Role::Named, |logged| role(logged, digest));
         Evidence { proven, logged, role, verdict }
     };
@@ -77,7 +85,12 @@ fn judged(verifier: Option<&Verifier>, proven: Vec<Proven>, digest: &Digest, now
 
 /// Verifies an entry, with the statement beside it if it was found by that. Its time is what the log states: the log has not
 /// promised it here.
-fn verdict(verifier: &Verifier, Proven { found, hashes }: &Proven, now: Timestamp) -> Result<VerifiedLogged, Refusal> {
+fn verdict(
+    verifier: &Verifier,
+    opened: Option<&OpenedHead<'_>>,
+    Proven { found, hashes }: &Proven,
+    now: Timestamp,
+) -> Result<VerifiedLogged, Refusal> {
     let Found { log, index, time, leaf, .. } = found;
     let head = log.head.as_ref().ok_or(Refusal::new(Rejection::CheckpointMissing, Step::LogEntry))?;
     let entry = FoundEntry {
@@ -91,7 +104,7 @@ fn verdict(verifier: &Verifier, Proven { found, hashes }: &Proven, now: Timestam
         promise: None,
         attestation: found.statement(),
     };
-    verifier.verify_found(&entry, now)
+    verifier.verify_found_in(opened, &entry, now)
 }
 
 fn role(logged: &LoggedEntry, digest: &Digest) -> Role {

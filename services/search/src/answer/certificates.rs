@@ -15,6 +15,7 @@ use super::{AskError, Asking};
 use crate::cursor::Cursor;
 use crate::query::Query;
 use crate::source::LogKind;
+use crate::store::Order;
 use chancery_verify::certificate::Certificate;
 use chancery_verify::rekor::logged::{LoggedEntry, LoggedSigner};
 use chancery_verify::sct::{LogEntry, MerkleTreeLeaf};
@@ -93,7 +94,8 @@ fn terms(found: &Found) -> Vec<Term> {
 async fn in_log(asking: &Asking, log: &Arc<AskedLog>, certificates: &[Found]) -> Result<Vec<Uses>, AskError> {
     let terms_of_each: Vec<Vec<Term>> = certificates.iter().map(terms).collect();
     let terms = terms_of_each.concat();
-    let postings = asking.index().postings_of_each(log.log_id, &terms, 0..log.size, MAX_USES + 1).await?;
+    let postings =
+        asking.index().postings_of_each(log.log_id, &terms, 0..log.size, Order::Newest, MAX_USES + 1).await?;
     let wanted: BTreeSet<u64> = postings.iter().flatten().copied().collect();
     let wanted: Vec<u64> = wanted.into_iter().rev().collect();
     let read = entry::read(log, &wanted).await?;

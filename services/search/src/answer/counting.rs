@@ -32,18 +32,24 @@ pub(crate) async fn counts(asking: &Asking, query: &Query) -> Result<Vec<Count>,
     let mut reads = Reads::new(MAX_READS);
     let mut counts = Vec::new();
     for log in logs::asked(asking.index(), query).await? {
-        let counted = match counted_by_index(asking, query, &log).await? {
+        let widened = statements::widened(&log, &query.conditions, Beyond::LookAtAll).await?;
+        let known = if widened.is_none() { counted_by_index(asking, query, &log).await? } else { None };
+        let counted = match known {
             Some(entries) => {
                 Count { log, entries: entries.min(MAX_COUNTED), at_least: entries >= MAX_COUNTED, read: false }
             }
-            None => counted_by_reading(asking, query, log, &mut reads).await?,
+            None => {
+                let scan = Scan::begin_widened(asking.index(), query, Arc::clone(&log), widened, None).await?;
+                counted_by_reading(asking, query, scan, &mut reads).await?
+            }
         };
         counts.push(counted);
     }
     Ok(counts)
 }
 
-/// The number of entries, where the index alone knows it: of all, or of one term. Two terms may have entries in common.
+/// The number of entries, where the index alone knows it: of all, or of one term. Two terms may have entries in common, and
+/// kept statements lead to more than the conditions as they are.
 async fn counted_by_index(asking: &Asking, query: &Query, log: &AskedLog) -> Result<Option<u64>, AskError> {
     let range = query.indices.start..query.indices.end.min(log.size);
     if query.from.is_some() || query.until.is_some() || range.is_empty() {
@@ -54,9 +60,6 @@ async fn counted_by_index(asking: &Asking, query: &Query, log: &AskedLog) -> Res
         [condition] if condition.prefixes.is_empty() => condition,
         _ => return Ok(None),
     };
-    if statements::widened(log, &query.conditions, Beyond::LookAtAll).await?.is_some() {
-        return Ok(None);
-    }
     let mut found = Vec::new();
     for term in &condition.exact {
         let count = asking.index().count(log.log_id, term, range.clone(), MAX_COUNTED).await?;
@@ -72,10 +75,9 @@ async fn counted_by_index(asking: &Asking, query: &Query, log: &AskedLog) -> Res
 async fn counted_by_reading(
     asking: &Asking,
     query: &Query,
-    log: Arc<AskedLog>,
+    mut scan: Scan,
     reads: &mut Reads,
 ) -> Result<Count, AskError> {
-    let mut scan = Scan::begin(asking.index(), query, Arc::clone(&log), None).await?;
     let mut entries = 0;
     while !(scan.is_done() || reads.are_used_up() && scan.first().is_none()) {
         scan.search(asking.index(), query, BATCH, reads).await?;
@@ -83,5 +85,5 @@ async fn counted_by_reading(
             entries += 1;
         }
     }
-    Ok(Count { log, entries, at_least: !scan.is_done(), read: true })
+    Ok(Count { log: Arc::clone(scan.log()), entries, at_least: !scan.is_done(), read: true })
 }

@@ -7,6 +7,7 @@ use super::{AskError, Asking};
 use crate::query::filters::of_digest;
 use crate::query::{Condition, Digest, Query};
 use crate::source::LogKind;
+use crate::store::Order;
 use chancery_verify::terms::Term;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -61,7 +62,7 @@ async fn in_log(
     let widened = statements::widened(log, conditions, Beyond::Refuse).await?;
     let wider = widened.as_deref().unwrap_or(conditions);
     let terms: Vec<Term> = wider.iter().flat_map(|condition| condition.exact.iter().cloned()).collect();
-    let postings = asking.index().postings_of_each(log.log_id, &terms, 0..log.size, entries + 1).await?;
+    let postings = asking.index().postings_of_each(log.log_id, &terms, 0..log.size, Order::Newest, entries + 1).await?;
     let mut postings = postings.into_iter();
     let candidates: Vec<BTreeSet<u64>> = wider
         .iter()

@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// Requests to one log at the same time.
 const READS_AT_ONCE: usize = 8;
 
+/// Entries that follow one another, from which on they are read as a range: what is stored of a range is read once.
+const LONG_RUN: u64 = 16;
+
 /// An entry that was read and parsed.
 pub(crate) struct Found {
     pub(crate) log: Arc<AskedLog>,
@@ -138,11 +141,12 @@ pub(crate) fn parsed(
 
 /// Reads and parses the entries with these indices, in their order.
 pub(super) async fn read(log: &Arc<AskedLog>, indices: &[u64]) -> Result<Vec<Found>, AskError> {
-    let mut entries = Vec::with_capacity(indices.len());
-    for runs in runs(indices).chunks(READS_AT_ONCE) {
-        let reads: Vec<_> = runs.iter().cloned().map(|run| read_run(log.source.as_ref(), run)).collect();
-        entries.extend(try_join_all(reads).await?.into_iter().flatten());
-    }
+    let is_long = |run: &Range<u64>| run.end - run.start >= LONG_RUN;
+    let (long, short): (Vec<_>, Vec<_>) = runs(indices).into_iter().partition(is_long);
+    let source = log.source.as_ref();
+    let mut entries = read_runs(source, &long).await?;
+    entries.extend(read_scattered(source, &short).await?);
+    entries.sort_unstable_by_key(|(index, _)| *index);
     let log = Arc::clone(log);
     let parse = move || entries.into_iter().map(|(index, entry)| Found::new(Arc::clone(&log), index, entry)).collect();
     let mut found: Vec<Found> = computed(indices.len(), parse).await?;
@@ -165,6 +169,29 @@ fn runs(indices: &[u64]) -> Vec<Range<u64>> {
         }
     }
     runs
+}
+
+/// The entries of these runs, several at a time.
+async fn read_runs(source: &dyn Source, runs: &[Range<u64>]) -> Result<Vec<(u64, SourceEntry)>, SourceError> {
+    let mut entries = Vec::new();
+    for runs in runs.chunks(READS_AT_ONCE) {
+        let reads: Vec<_> = runs.iter().cloned().map(|run| read_run(source, run)).collect();
+        entries.extend(try_join_all(reads).await?.into_iter().flatten());
+    }
+    Ok(entries)
+}
+
+/// The entries of many short runs, together if the log can do that.
+async fn read_scattered(source: &dyn Source, runs: &[Range<u64>]) -> Result<Vec<(u64, SourceEntry)>, SourceError> {
+    let indices: Vec<u64> = runs.iter().cloned().flatten().collect();
+    let Some(read) = source.entries_at(&indices).filter(|_| !indices.is_empty()) else {
+        return read_runs(source, runs).await;
+    };
+    let entries = read.await?;
+    if entries.len() != indices.len() {
+        return Err(SourceError { reason: format!("it shows {} of {} entries", entries.len(), indices.len()) });
+    }
+    Ok(indices.into_iter().zip(entries).collect())
 }
 
 async fn read_run(source: &dyn Source, run: Range<u64>) -> Result<Vec<(u64, SourceEntry)>, SourceError> {

@@ -29,7 +29,7 @@ async fn prove(found: &Found) -> Result<Vec<Hash>, AskError> {
     let contradiction = |rejection| AskError::Contradiction { log: found.log.name.clone(), rejection };
     // Nothing is indexed that is in no published tree.
     let head = found.log.head.as_ref().ok_or_else(|| contradiction(Rejection::CheckpointMissing))?;
-    let hashes = found.log.source.inclusion_proof(found.index, head.tree.size).await?;
+    let hashes = found.log.source.inclusion_proof_of(found.index, found.leaf_hash, head.tree.size).await?;
     verify_inclusion(found.index, head.tree.size, &found.leaf_hash, &hashes, &head.tree.root).map_err(contradiction)?;
     Ok(hashes)
 }

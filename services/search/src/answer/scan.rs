@@ -23,6 +23,8 @@ use std::sync::Arc;
 const MAX_BATCH: usize = 256;
 /// Entries of a condition are counted so far: the rarest one drives.
 const COUNTED: u64 = 10_000;
+/// Terms of a condition that are counted together.
+const COUNTED_TERMS: usize = 32;
 /// Postings of another condition among the candidates of a batch. With more it takes nothing away.
 const MAX_EXCLUDING: usize = 4096;
 
@@ -70,6 +72,18 @@ impl Scan {
         log: Arc<AskedLog>,
         cursor: Option<&Cursor>,
     ) -> Result<Self, AskError> {
+        let widened = statements::widened(&log, &query.conditions, Beyond::LookAtAll).await?;
+        Self::begin_widened(index, query, log, widened, cursor).await
+    }
+
+    /// The same, where the conditions are [`widened`](statements::widened) already.
+    pub(super) async fn begin_widened(
+        index: &Index,
+        query: &Query,
+        log: Arc<AskedLog>,
+        widened: Option<Vec<Condition>>,
+        cursor: Option<&Cursor>,
+    ) -> Result<Self, AskError> {
         let mut rest = query.indices.start..query.indices.end.min(log.size);
         // Where no times are told, none can be looked for: each entry decides by itself.
         if (query.from.is_some() || query.until.is_some()) && log.source.tells_times() {
@@ -86,7 +100,6 @@ impl Scan {
         }
         // An empty range may begin behind its end.
         rest.end = rest.end.max(rest.start);
-        let widened = statements::widened(&log, &query.conditions, Beyond::LookAtAll).await?;
         let driver = driver(index, &log, widened.as_ref().unwrap_or(&query.conditions), &rest).await?;
         Ok(Self { log, widened, driver, rest, order: query.order, found: VecDeque::new() })
     }
@@ -176,10 +189,7 @@ impl Scan {
     /// The first `batch` entries of the rest that have one of the condition's terms.
     async fn postings(&self, index: &Index, condition: &Condition, batch: usize) -> Result<Vec<u64>, AskError> {
         let (log_id, order) = (self.log.log_id, self.order);
-        let mut all = Vec::new();
-        for term in &condition.exact {
-            all.extend(index.postings(log_id, term, self.rest.clone(), order, batch).await?);
-        }
+        let mut all = of_any(index, &self.log, &condition.exact, self.rest.clone(), order, batch).await?.concat();
         for prefix in &condition.prefixes {
             all.extend(index.prefix(log_id, prefix, self.rest.clone(), order, batch).await?);
         }
@@ -200,14 +210,11 @@ impl Scan {
             return Ok(());
         }
         let range = *least..most.saturating_add(1);
-        let mut all = Vec::new();
-        for term in &condition.exact {
-            let postings = index.postings(self.log.log_id, term, range.clone(), Order::Oldest, MAX_EXCLUDING).await?;
-            if postings.len() == MAX_EXCLUDING {
-                return Ok(());
-            }
-            all.extend(postings);
+        let lists = of_any(index, &self.log, &condition.exact, range, Order::Oldest, MAX_EXCLUDING).await?;
+        if lists.iter().any(|postings| postings.len() == MAX_EXCLUDING) {
+            return Ok(());
         }
+        let mut all = lists.concat();
         all.sort_unstable();
         candidates.retain(|candidate| all.binary_search(candidate).is_ok());
         Ok(())
@@ -235,6 +242,22 @@ async fn driver(
     Ok(Some(rarest.map_or(0, |(number, _)| number)))
 }
 
+/// For each of these terms its first entries of `range`, at most `limit`. Several terms are looked up together.
+async fn of_any(
+    index: &Index,
+    log: &AskedLog,
+    terms: &[Term],
+    range: Range<u64>,
+    order: Order,
+    limit: usize,
+) -> Result<Vec<Vec<u64>>, AskError> {
+    Ok(match terms {
+        // Its list may go on over many pages; of one term no page is read twice.
+        [term] => vec![index.postings(log.log_id, term, range, order, limit).await?],
+        _ => index.postings_of_each(log.log_id, terms, range, order, limit).await?,
+    })
+}
+
 /// Entries with one of these terms, counted up to `at_most`; one with two of them counts twice.
 async fn count(
     index: &Index,
@@ -243,9 +266,13 @@ async fn count(
     range: &Range<u64>,
     at_most: u64,
 ) -> Result<u64, AskError> {
+    let limit = usize::try_from(at_most).unwrap_or(usize::MAX);
     let mut count = 0_u64;
-    for term in terms {
-        count = count.saturating_add(index.count(log.log_id, term, range.clone(), at_most).await?);
+    // So many that few queries are made, and so few that not much is read beyond what is counted.
+    for terms in terms.chunks(COUNTED_TERMS) {
+        let lists = of_any(index, log, terms, range.clone(), Order::Oldest, limit).await?;
+        let found = lists.iter().map(|postings| u64::try_from(postings.len()).unwrap_or(u64::MAX));
+        count = found.fold(count, u64::saturating_add);
         if count >= at_most {
             break;
         }

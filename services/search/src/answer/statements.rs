@@ -11,12 +11,15 @@ use super::entry::Found;
 use super::logs::AskedLog;
 use crate::query::{Condition, Unusable};
 use crate::source::LogKind;
+use bytes::Bytes;
 use chancery_verify::HashAlgorithm;
 use chancery_verify::terms::{Term, TermKind};
 use std::collections::BTreeMap;
 
 /// Statements that one question may lead to by their hashes, in one log.
 const MAX_STATEMENTS: usize = 512;
+/// Entries whose statements are read with one query. Each has up to 100 KiB, or what the operator says.
+const STATEMENTS_AT_ONCE: usize = 64;
 
 /// Kinds of entries beside which statements are kept.
 const KINDS: [&str; 2] = ["dsse", "intoto"];
@@ -118,14 +121,14 @@ pub(super) async fn complete(
     is_answer: impl Fn(&Found) -> bool,
 ) -> Result<usize, AskError> {
     let mut read = 0;
-    for found in entries {
-        if is_answer(found) {
-            continue;
-        }
-        let statement = log.source.statement(&found.leaf).await?;
-        read += usize::from(statement.is_some());
-        if let Some(statement) = statement {
-            found.attest(statement);
+    let mut missing: Vec<&mut Found> = entries.iter_mut().filter(|found| !is_answer(found)).collect();
+    for some in missing.chunks_mut(STATEMENTS_AT_ONCE) {
+        let leaves: Vec<Bytes> = some.iter().map(|found| found.leaf.clone()).collect();
+        for (found, statement) in some.iter_mut().zip(log.source.statements(&leaves).await?) {
+            read += usize::from(statement.is_some());
+            if let Some(statement) = statement {
+                found.attest(statement);
+            }
         }
     }
     Ok(read)

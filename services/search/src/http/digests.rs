@@ -74,9 +74,16 @@ async fn answer(asking: &Asking, request: Request) -> Result<Response, Failure> 
     Ok(Json(Answer { digests, complete_to: CompleteTo::of_all(&logs) }).into_response())
 }
 
+/// Whether a body is a question.
+pub(super) fn can_be_asked(json: &[u8]) -> bool {
+    read(json).is_ok()
+}
+
 fn read(json: &[u8]) -> Result<(Vec<Digest>, usize), Failure> {
-    let malformed = |_| Failure::Json("the body must be {\"digests\": [\"sha256:…\"], \"entries\": 1}");
-    let Question { digests, entries } = serde_json::from_slice(json).map_err(malformed)?;
+    // serde also reads a list as the members in their order.
+    let object = json.trim_ascii_start().starts_with(b"{").then(|| serde_json::from_slice(json).ok()).flatten();
+    let malformed = Failure::Json("the body must be {\"digests\": [\"sha256:…\"], \"entries\": 1}");
+    let Question { digests, entries } = object.ok_or(malformed)?;
     if !(1..=MAX_DIGESTS).contains(&digests.len()) {
         return Err(Unusable::new("digests", format!("ask for 1 to {MAX_DIGESTS} digests at once")).into());
     }
@@ -110,6 +117,7 @@ mod tests {
         for json in ["", "[]", "{}", "{\"digests\": []}", "{\"digests\": [1]}", "{\"digests\": null}"] {
             assert!(read_text(json).is_err(), "{json}");
         }
+        assert!(read_text(&format!("[[{digest}], 1]")).is_err(), "a list of the members");
         let wrong = read_text("{\"digests\": [\"sha256:12\"]}").unwrap_err();
         assert!(wrong.starts_with("digests[0]: "), "{wrong}");
     }

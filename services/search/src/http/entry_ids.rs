@@ -47,6 +47,11 @@ async fn answer(asking: &Asking, request: Request) -> Result<Response, Failure> 
     Ok(json(&ids))
 }
 
+/// Whether a body is a question.
+pub(super) fn can_be_asked(json: &[u8]) -> bool {
+    Question::read(json).and_then(|question| question.conditions()).is_ok()
+}
+
 /// The ids as Go's encoder writes them: with a newline at the end.
 fn json(ids: &[String]) -> Response {
     let ids: Vec<String> = ids.iter().map(|id| format!("\"{id}\"")).collect();

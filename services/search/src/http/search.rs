@@ -7,6 +7,7 @@ use super::response::{Answer, CompleteTo, Counts, Page};
 use super::{csv, export};
 use crate::answer::pages::Search;
 use crate::answer::{Asking, counting};
+use crate::cursor::Cursor;
 use crate::query::parameters::Parameters;
 use crate::query::{Query, Unusable};
 use axum::extract::{RawQuery, State};
@@ -69,6 +70,13 @@ impl Question {
             _ => Ok(question),
         }
     }
+}
+
+/// Whether a query is a question, and its cursor one of this question.
+pub(super) fn can_be_asked(text: &str) -> bool {
+    Question::read(text, &HeaderMap::new()).is_ok_and(|Question { query, cursor, .. }| {
+        cursor.is_none_or(|cursor| Cursor::decode(&cursor, query.fingerprint(), query.order).is_ok())
+    })
 }
 
 async fn answer(

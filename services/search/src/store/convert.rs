@@ -1,14 +1,14 @@
 //! The parts that both databases share: statements that read, and how rows become the store's types. Nothing that is read is
 //! believed to be in range.
 
-use super::{Held, Order, Progress, Run, RunState, StoreError};
+use super::{Held, Order, Progress, Run, RunState, StoreError, Strays};
 use crate::corrupt::Corrupt;
 use crate::derive::{Problem, Times};
 use crate::page::Page;
 use crate::run::Span;
 
-/// `version, tree_size, subtrees, checkpoint, problems`
-pub(super) type ProgressRow = (i64, i64, Vec<u8>, Option<String>, i64);
+/// `name, version, tree_size, subtrees, checkpoint, problems`
+pub(super) type ProgressRow = (String, i64, i64, Vec<u8>, Option<String>, i64);
 /// `run_id, first_index, end_index, state, first_ms, last_ms`
 pub(super) type RunRow = (i64, i64, i64, i16, Option<i64>, Option<i64>);
 /// `run_id, first_index, end_index, page`
@@ -23,11 +23,12 @@ pub(super) const LIVE: i16 = 0;
 pub(super) const BUILDING: i16 = 1;
 pub(super) const DROPPED: i16 = 2;
 
-pub(super) const PROGRESS: &str = "/* search progress */ SELECT version, tree_size, subtrees, checkpoint, problems
+pub(super) const PROGRESS: &str =
+    "/* search progress */ SELECT name, version, tree_size, subtrees, checkpoint, problems
      FROM search_logs WHERE log_id = $1";
 pub(super) const BEGIN: &str =
     "INSERT INTO search_logs (log_id, name, version, tree_size, subtrees, checkpoint, problems)
-     VALUES ($1, $2, 0, 0, $3, NULL, 0) ON CONFLICT DO NOTHING";
+     VALUES ($1, $2, 0, 0, $3, NULL, 0) ON CONFLICT (log_id) DO UPDATE SET name = excluded.name";
 pub(super) const RUNS: &str =
     "/* search runs */ SELECT run_id, first_index, end_index, state, first_ms, last_ms FROM search_runs
      WHERE log_id = $1 AND state < 2 ORDER BY first_index, state";
@@ -67,10 +68,26 @@ pub(super) const PAGES_AFTER: &str = "/* search pages */ SELECT first_key, page 
      WHERE run_id = $1 AND first_key > $2 ORDER BY first_key LIMIT $3";
 pub(super) const PROBLEMS: &str = "/* search problems */ SELECT leaf_index, reason FROM search_problems
      WHERE log_id = $1 AND leaf_index >= $2 AND leaf_index < $3 ORDER BY leaf_index LIMIT $4";
-pub(super) const STRAY_PAGES: &str = "/* search strays */ SELECT count(*) FROM search_pages
-     WHERE NOT EXISTS (SELECT 1 FROM search_runs WHERE search_runs.run_id = search_pages.run_id)";
-pub(super) const DELETE_STRAY_PAGES: &str = "/* search strays */ DELETE FROM search_pages
-     WHERE NOT EXISTS (SELECT 1 FROM search_runs WHERE search_runs.run_id = search_pages.run_id)";
+/// Runs that are replaced are no strays: the index of their log may be gone.
+pub(super) const STRAYS: &str = "/* search strays */ SELECT (
+         SELECT count(*) FROM search_pages
+         WHERE NOT EXISTS (SELECT 1 FROM search_runs WHERE search_runs.run_id = search_pages.run_id)
+     ), (
+         SELECT count(*) FROM search_runs
+         WHERE state < 2 AND NOT EXISTS (SELECT 1 FROM search_logs WHERE search_logs.log_id = search_runs.log_id)
+     ) + (
+         SELECT count(*) FROM search_problems
+         WHERE NOT EXISTS (SELECT 1 FROM search_logs WHERE search_logs.log_id = search_problems.log_id)
+     )";
+/// In this order: the pages of a run that is deleted are strays.
+pub(super) const DELETE_STRAYS: [&str; 3] = [
+    "/* search strays */ DELETE FROM search_problems
+     WHERE NOT EXISTS (SELECT 1 FROM search_logs WHERE search_logs.log_id = search_problems.log_id)",
+    "/* search strays */ DELETE FROM search_runs
+     WHERE state < 2 AND NOT EXISTS (SELECT 1 FROM search_logs WHERE search_logs.log_id = search_runs.log_id)",
+    "/* search strays */ DELETE FROM search_pages
+     WHERE NOT EXISTS (SELECT 1 FROM search_runs WHERE search_runs.run_id = search_pages.run_id)",
+];
 
 /// One seek in an index for each run. A join would be planned as a scan of all pages.
 macro_rules! find {
@@ -142,8 +159,10 @@ fn span(first: i64, end: i64) -> Result<Span, StoreError> {
     if span.first < span.end { Ok(span) } else { Err(Corrupt::new("a run covers an entry").into()) }
 }
 
-pub(super) fn progress((version, size, subtrees, checkpoint, problems): ProgressRow) -> Result<Progress, StoreError> {
-    Ok(Progress { version, size: to_u64(size)?, subtrees, checkpoint, problems: to_u64(problems)? })
+pub(super) fn progress(
+    (name, version, size, subtrees, checkpoint, problems): ProgressRow,
+) -> Result<Progress, StoreError> {
+    Ok(Progress { name, version, size: to_u64(size)?, subtrees, checkpoint, problems: to_u64(problems)? })
 }
 
 pub(super) fn run((run_id, first, end, state, first_ms, last_ms): RunRow) -> Result<Run, StoreError> {
@@ -158,6 +177,10 @@ pub(super) fn run((run_id, first, end, state, first_ms, last_ms): RunRow) -> Res
 
 pub(super) fn held((run_id, first, end, page): HeldRow) -> Result<Held, StoreError> {
     Ok(Held { run_id, span: span(first, end)?, page })
+}
+
+pub(super) fn strays((pages, rows): (i64, i64)) -> Result<Strays, StoreError> {
+    Ok(Strays { pages: to_u64(pages)?, rows: to_u64(rows)? })
 }
 
 pub(super) fn page((key, bytes): PageRow) -> Page {

@@ -5,7 +5,7 @@
 //! nothing. No row of a log is locked, and no batch of entries waits.
 
 use super::convert::{self, HeldRow, NewRun, PageRow, ProblemRow, ProgressRow, RunRow, bounds, to_i64};
-use super::{Answer, Append, Held, Merge, Order, Progress, Run, Store, StoreError};
+use super::{Answer, Append, Held, Merge, Order, Progress, Run, Store, StoreError, Strays};
 use crate::corrupt::Corrupt;
 use crate::derive::{Problem, Times};
 use crate::page::{AFTER_ALL, Page};
@@ -335,16 +335,17 @@ impl Store for PostgresStore {
         })
     }
 
-    fn stray_pages(&self) -> Answer<'_, u64> {
+    fn strays(&self) -> Answer<'_, Strays> {
         Box::pin(async move {
-            let count: i64 =
-                read(|| sqlx::query_scalar(convert::STRAY_PAGES).fetch_one(&self.database.readers)).await?;
-            convert::to_u64(count)
+            convert::strays(read(|| sqlx::query_as(convert::STRAYS).fetch_one(&self.database.readers)).await?)
         })
     }
-    fn delete_stray_pages(&self) -> Answer<'_, ()> {
+
+    fn delete_strays(&self) -> Answer<'_, ()> {
         Box::pin(async move {
-            sqlx::query(convert::DELETE_STRAY_PAGES).execute(&self.database.writers).await?;
+            for delete in convert::DELETE_STRAYS {
+                sqlx::query(delete).execute(&self.database.writers).await?;
+            }
             Ok(())
         })
     }

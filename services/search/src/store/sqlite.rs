@@ -4,7 +4,7 @@
 //! are ready before it begins.
 
 use super::convert::{self, HeldRow, NewRun, PageRow, ProblemRow, ProgressRow, RunRow, bounds, to_i64};
-use super::{Answer, Append, Held, Merge, Order, Progress, Run, Store, StoreError};
+use super::{Answer, Append, Held, Merge, Order, Progress, Run, Store, StoreError, Strays};
 use crate::corrupt::Corrupt;
 use crate::derive::{Problem, Times};
 use crate::page::{AFTER_ALL, Page};
@@ -267,15 +267,17 @@ impl Store for SqliteStore {
         })
     }
 
-    fn stray_pages(&self) -> Answer<'_, u64> {
-        Box::pin(async move {
-            let count: i64 = sqlx::query_scalar(convert::STRAY_PAGES).fetch_one(&self.database.readers).await?;
-            convert::to_u64(count)
-        })
+    fn strays(&self) -> Answer<'_, Strays> {
+        Box::pin(
+            async move { convert::strays(sqlx::query_as(convert::STRAYS).fetch_one(&self.database.readers).await?) },
+        )
     }
-    fn delete_stray_pages(&self) -> Answer<'_, ()> {
+
+    fn delete_strays(&self) -> Answer<'_, ()> {
         Box::pin(async move {
-            sqlx::query(convert::DELETE_STRAY_PAGES).execute(&self.database.writer).await?;
+            for delete in convert::DELETE_STRAYS {
+                sqlx::query(delete).execute(&self.database.writer).await?;
+            }
             Ok(())
         })
     }

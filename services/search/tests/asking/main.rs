@@ -8,6 +8,7 @@ mod faults;
 #[path = "../index/log.rs"]
 #[expect(dead_code, reason = "the tests of the index do more with it")]
 mod log;
+mod statements;
 
 use axum::Router;
 use axum::body::Body;

@@ -84,11 +84,13 @@ impl Asked<'_> {
         let unknown = Term::digest("sha256", &[9; 32]);
         let terms: Vec<Term> = asked.iter().rev().cloned().chain([unknown, asked[0].clone()]).collect();
         for (range, limit) in [(0..self.oracle.size, 3), (self.oracle.size / 3..self.oracle.size / 2, usize::MAX)] {
-            let found = self.index.postings_of_each(LOG_ID, &terms, range.clone(), limit).await.unwrap();
-            for (term, found) in terms.iter().zip(found) {
-                let nothing = BTreeSet::new();
-                let entries = self.oracle.terms.get(term.as_bytes()).unwrap_or(&nothing);
-                assert_eq!(found, Self::expected(entries, &range, Order::Newest, limit), "{term} {range:?}");
+            for order in [Order::Oldest, Order::Newest] {
+                let found = self.index.postings_of_each(LOG_ID, &terms, range.clone(), order, limit).await.unwrap();
+                for (term, found) in terms.iter().zip(found) {
+                    let nothing = BTreeSet::new();
+                    let entries = self.oracle.terms.get(term.as_bytes()).unwrap_or(&nothing);
+                    assert_eq!(found, Self::expected(entries, &range, order, limit), "{term} {range:?} {order:?}");
+                }
             }
         }
     }

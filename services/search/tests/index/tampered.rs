@@ -7,7 +7,7 @@ use chancery_daemon::random::SystemRandom;
 use chancery_search::Finding;
 
 /// Changes, and words of what is found. Every run of the log of 700 entries: 0 to 512, 512 to 576, 576 to 640, and the rest.
-const CHANGES: [(&str, &str); 20] = [
+const CHANGES: [(&str, &str); 24] = [
     // Rows that are missing.
     (
         "DELETE FROM search_pages WHERE first_key = (SELECT first_key FROM search_pages ORDER BY first_key LIMIT 1)",
@@ -39,7 +39,15 @@ const CHANGES: [(&str, &str); 20] = [
         "INSERT INTO search_problems (log_id, leaf_index, reason) VALUES (7, 5, 'it is odd')",
         "entry 5: its row in search_problems is missing, or should not be there",
     ),
+    // What is added hides nothing yet. A merge would go on with the first, and with the last a log that comes later.
+    (
+        "INSERT INTO search_runs (log_id, first_index, end_index, state) VALUES (7, 0, 4096, 1)",
+        "being merged that is not made of its runs",
+    ),
+    ("INSERT INTO search_runs (log_id, first_index, end_index, state) VALUES (8, 0, 64, 0)", "1 rows to no log"),
+    ("INSERT INTO search_problems (log_id, leaf_index, reason) VALUES (8, 5, 'it is odd')", "1 rows to no log"),
     // Rows that are changed.
+    ("UPDATE search_logs SET name = 'ct'", "has the name of another log"),
     (
         "UPDATE search_pages SET page = (SELECT page FROM search_pages ORDER BY first_key DESC LIMIT 1) WHERE first_key = (SELECT first_key FROM search_pages ORDER BY first_key LIMIT 1)",
         "it is",

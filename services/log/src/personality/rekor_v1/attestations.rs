@@ -10,6 +10,7 @@ use crate::subjects::subjects;
 use bytes::Bytes;
 use chancery_verify::rekor::attestation_hash;
 use chancery_verify::{Hash, hash};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The largest that is kept, in bytes, unless the operator says otherwise; upstream's.
 pub const MAX_ATTESTATION_BYTES: usize = 100 * 1024;
@@ -53,16 +54,33 @@ impl Attestations {
     pub(super) async fn beside(self, store: &dyn Store, body: &[u8]) -> Result<Option<Bytes>, Error> {
         let (Self::Kept { .. }, Some(digest)) = (self, attestation_hash(body)) else { return Ok(None) };
         let kept = store.attestation(digest).await?;
-        let is_it = kept.as_ref().is_none_or(|data| hash::sha256(data) == digest);
-        if !is_it {
-            let digest = hex::encode(digest);
-            tracing::error!(
-                digest,
-                "the payload that is kept beside an entry has another hash than the entry says, and is not shown"
-            );
-        }
-        Ok(kept.filter(|_| is_it))
+        Ok(kept.filter(|data| has_hash(data, &digest)))
     }
+
+    /// Reads what is kept beside each of these entries, in their order, with one query. Many entries may have the same.
+    pub(super) async fn beside_each(self, store: &dyn Store, bodies: &[Bytes]) -> Result<Vec<Option<Bytes>>, Error> {
+        let digests: Vec<Option<Hash>> = match self {
+            Self::Kept { .. } => bodies.iter().map(|body| attestation_hash(body)).collect(),
+            Self::Dropped => vec![None; bodies.len()],
+        };
+        let distinct: BTreeSet<Hash> = digests.iter().flatten().copied().collect();
+        if distinct.is_empty() {
+            return Ok(vec![None; bodies.len()]);
+        }
+        let kept = store.attestations_with(distinct.into_iter().collect()).await?.into_iter();
+        let kept: BTreeMap<Hash, Bytes> = kept.filter(|(digest, data)| has_hash(data, digest)).collect();
+        Ok(digests.iter().map(|digest| kept.get(digest.as_ref()?).cloned()).collect())
+    }
+}
+
+/// Whether what is kept is what an entry says.
+fn has_hash(data: &[u8], digest: &Hash) -> bool {
+    let is_it = hash::sha256(data) == *digest;
+    if !is_it {
+        let digest = hex::encode(digest);
+        tracing::error!(digest, "the payload that is kept beside an entry has another hash than the entry says, and is not shown");
+    }
+    is_it
 }
 
 /// Keeps what an entry that is committed has beside it.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chancery_daemon::database::Connections;
 use chancery_verify::Hash;
 
-/// One statement, and so all of it or nothing.
+/// One statement, and so all of it or nothing. What is about nothing is noted as unread by a trigger, as that of an older server.
 async fn insert(connections: &Connections, digest: &Hash, data: &[u8], subjects: &[Vec<u8>]) -> Result<(), StoreError> {
     let insert = sqlx::query(
         "/* put_attestation */ WITH kept AS (
@@ -16,7 +16,7 @@ async fn insert(connections: &Connections, digest: &Hash, data: &[u8], subjects:
          ON CONFLICT DO NOTHING",
     );
     insert.bind(digest.as_slice()).bind(data).bind(subjects).execute(connections).await?;
-    Ok(())
+    if subjects.is_empty() { put_subjects(connections, digest, subjects).await } else { Ok(()) }
 }
 
 async fn about(
@@ -25,16 +25,34 @@ async fn about(
     count: u32,
 ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
     let select = sqlx::query_as(
-        "/* attestations_about */ SELECT subject, digest FROM attestation_subjects WHERE subject = ANY($1) LIMIT $2",
+        "/* attestations_about */ SELECT named.subject, named.digest
+         FROM unnest($1::bytea[]) AS wanted (subject), LATERAL (
+             SELECT subject, digest FROM attestation_subjects WHERE subject = wanted.subject LIMIT $2
+         ) AS named LIMIT $2",
     );
     Ok(select.bind(subjects).bind(i64::from(count)).fetch_all(connections).await?)
 }
 
-async fn subjects(connections: &Connections, digest: &Hash) -> Result<Vec<Vec<u8>>, StoreError> {
-    let select = sqlx::query_scalar(
-        "/* attestation_subjects */ SELECT subject FROM attestation_subjects WHERE digest = $1 ORDER BY subject",
+async fn subjects(connections: &Connections, digests: &[Hash]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    let select = sqlx::query_as(
+        "/* attestation_subjects */ SELECT subject, digest FROM attestation_subjects WHERE digest = ANY($1)
+         ORDER BY digest, subject",
     );
-    Ok(select.bind(digest.as_slice()).fetch_all(connections).await?)
+    Ok(select.bind(slices(digests)).fetch_all(connections).await?)
+}
+
+async fn find_each(connections: &Connections, digests: &[Hash]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+    let select = sqlx::query_as(
+        "/* attestations_with */ SELECT kept.digest, kept.data
+         FROM unnest($1::bytea[]) AS wanted (digest), LATERAL (
+             SELECT digest, data FROM attestations WHERE digest = wanted.digest LIMIT 1
+         ) AS kept",
+    );
+    Ok(select.bind(slices(digests)).fetch_all(connections).await?)
+}
+
+fn slices(digests: &[Hash]) -> Vec<&[u8]> {
+    digests.iter().map(Hash::as_slice).collect()
 }
 
 async fn find(connections: &Connections, digest: &Hash) -> Result<Option<Bytes>, StoreError> {
@@ -87,6 +105,12 @@ impl Attestations for PostgresStore {
         Box::pin(async move { read("attestation", || find(&self.database.readers, &digest)).await })
     }
 
+    fn attestations_with(&self, digests: Vec<Hash>) -> Answer<'_, Vec<(Hash, Bytes)>> {
+        Box::pin(async move {
+            convert::by_hash(read("attestations_with", || find_each(&self.database.readers, &digests)).await?)
+        })
+    }
+
     fn attestations(&self, after: Option<Hash>, count: u32) -> Answer<'_, Vec<(Hash, Bytes)>> {
         Box::pin(async move {
             let after = after.as_ref().map_or(&[][..], Hash::as_slice);
@@ -101,8 +125,11 @@ impl Attestations for PostgresStore {
         })
     }
 
-    fn attestation_subjects(&self, digest: Hash) -> Answer<'_, Vec<Vec<u8>>> {
-        Box::pin(async move { read("attestation_subjects", || subjects(&self.database.readers, &digest)).await })
+    fn attestation_subjects(&self, digests: Vec<Hash>) -> Answer<'_, Vec<(Vec<u8>, Hash)>> {
+        Box::pin(async move {
+            let rows = read("attestation_subjects", || subjects(&self.database.readers, &digests)).await?;
+            convert::to_hashes(rows)
+        })
     }
 
     fn unread_attestations(&self, count: u32) -> Answer<'_, Vec<(Hash, Bytes)>> {

@@ -4,9 +4,9 @@ use super::super::{Answer, Attestations, StoreError, convert};
 use super::SqliteStore;
 use bytes::Bytes;
 use chancery_verify::Hash;
-use sqlx::{QueryBuilder, SqliteConnection};
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-/// Terms in one query; far below `SQLite`'s 32,766 parameters.
+/// Terms or hashes in one query; far below `SQLite`'s 32,766 parameters.
 const TERMS_PER_QUERY: usize = 512;
 
 async fn insert_subjects(
@@ -23,6 +23,18 @@ async fn insert_subjects(
         query.build().persistent(false).execute(&mut *connection).await?;
     }
     Ok(())
+}
+
+/// A query that begins like this, of these hashes.
+fn of_hashes(text: &str, digests: &[Hash]) -> QueryBuilder<Sqlite> {
+    let mut query = QueryBuilder::new(text);
+    query.push(" WHERE digest IN (");
+    let mut list = query.separated(", ");
+    for digest in digests {
+        list.push_bind(digest.as_slice());
+    }
+    query.push(")");
+    query
 }
 
 impl Attestations for SqliteStore {
@@ -42,6 +54,18 @@ impl Attestations for SqliteStore {
             let query = sqlx::query_scalar("SELECT data FROM attestations WHERE digest = ?");
             let data: Option<Vec<u8>> = query.bind(digest.as_slice()).fetch_optional(&self.database.readers).await?;
             Ok(data.map(Bytes::from))
+        })
+    }
+
+    fn attestations_with(&self, digests: Vec<Hash>) -> Answer<'_, Vec<(Hash, Bytes)>> {
+        Box::pin(async move {
+            let mut found = Vec::new();
+            for chunk in digests.chunks(TERMS_PER_QUERY) {
+                let mut query = of_hashes("SELECT digest, data FROM attestations", chunk);
+                let query = query.build_query_as().persistent(false);
+                found.extend(convert::by_hash(query.fetch_all(&self.database.readers).await?)?);
+            }
+            Ok(found)
         })
     }
 
@@ -75,11 +99,16 @@ impl Attestations for SqliteStore {
         })
     }
 
-    fn attestation_subjects(&self, digest: Hash) -> Answer<'_, Vec<Vec<u8>>> {
+    fn attestation_subjects(&self, digests: Vec<Hash>) -> Answer<'_, Vec<(Vec<u8>, Hash)>> {
         Box::pin(async move {
-            let query =
-                sqlx::query_scalar("SELECT subject FROM attestation_subjects WHERE digest = ? ORDER BY subject");
-            Ok(query.bind(digest.as_slice()).fetch_all(&self.database.readers).await?)
+            let mut found = Vec::new();
+            for chunk in digests.chunks(TERMS_PER_QUERY) {
+                let mut query = of_hashes("SELECT subject, digest FROM attestation_subjects", chunk);
+                query.push(" ORDER BY digest, subject");
+                let query = query.build_query_as().persistent(false);
+                found.extend(convert::to_hashes(query.fetch_all(&self.database.readers).await?)?);
+            }
+            Ok(found)
         })
     }
 
