@@ -344,11 +344,10 @@ fn beside(stack: &Stack, change: impl Fn(&mut Value) + Send + Sync + 'static) ->
     })
 }
 
-/// Puts another signature beside a leaf with the same certificate, which would then look like a stranger's.
+/// Puts another signature beside the leaf, at the end of the precertificate: it would look like a stranger's.
 fn sign_otherwise(entry: &mut Value) {
     if entry["log"] == "ct" {
         let mut extra = STANDARD.decode(entry["proof"]["extra"].as_str().unwrap()).unwrap();
-        // The precertificate ends with it, after its length.
         let length = u32::from_be_bytes([0, extra[0], extra[1], extra[2]]);
         extra[length as usize + 2] ^= 1;
         entry["proof"]["extra"] = STANDARD.encode(extra).into();
