@@ -7,9 +7,10 @@ use chancery_tests::{
     key::{Key, sha256, unique},
     program::{Outcome, Program},
     rekor,
-    rotation::{Rotated, eventually},
+    rotation::Rotated,
     search::{Liar, SEARCH, ask, path, wait},
     stack::chancery_binary,
+    waiting::eventually,
     witness::{Witness, log_key},
 };
 use chancery_verify::{

@@ -8,9 +8,10 @@ use chancery_tests::{
     program::{Outcome, Program, Running},
     rekor::{ENTRIES, hashedrekord},
     rekor_v2,
-    rotation::{Rotated, eventually},
+    rotation::Rotated,
     search::{self, Liar, SEARCH, path, places, verify},
     stack::free_port,
+    waiting::eventually,
 };
 use serde_json::{Value, json};
 use std::{
