@@ -115,6 +115,9 @@ async fn deliver_to(
             }
         }
     }
+    if let Some(reason) = delivered.failures.last().filter(|_| refusals == MAX_REFUSED) {
+        backoff.fail(reason, now);
+    }
 }
 
 #[cfg(test)]
@@ -250,9 +253,11 @@ mod tests {
         }
         let never = Arc::new(Never(Mutex::default()));
         let outputs = Outputs::new(vec![never.clone()]);
-        let mut state = waiting(&outputs, 150);
-        outputs.deliver(&mut state, &mut Backoffs::new(), Instant::now()).await;
-        assert_eq!((*never.0.lock().unwrap(), state.pending.len()), (1 + MAX_REFUSED, 150));
+        let (mut state, mut backoffs, now) = (waiting(&outputs, 150), Backoffs::new(), Instant::now());
+        for _ in 0..3 {
+            outputs.deliver(&mut state, &mut backoffs, now).await;
+            assert_eq!((*never.0.lock().unwrap(), state.pending.len()), (1 + MAX_REFUSED, 150));
+        }
     }
 
     #[tokio::test]

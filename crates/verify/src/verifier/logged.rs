@@ -74,7 +74,7 @@ pub struct Attribution {
     pub undated: Option<Undated>,
 }
 
-/// The validity of a certificate of which nothing tells when it was used.
+/// The validity of a certificate of which nobody has signed when it was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Undated {
     /// First moment of validity.
