@@ -22,14 +22,15 @@
 //! | [`http`] | HTTP/1.1 by hand, so that a test sees every byte of an answer |
 //! | [`http2`] | frames of HTTP/2 by hand, and many uploads over one connection |
 //! | [`openapi`] | what a server says that it answers, and whether an answer is one of those |
-//! | [`receiver`] | a receiver of events, which does what a test wants it to do |
+//! | [`receiver`] | a receiver of events or alarms, which does what a test wants it to do |
 //! | [`token_issuer`] | an OIDC issuer that says what a test wants it to say |
 //! | [`timestamps`] | a timestamp authority that is not ours, and trust files with it |
 //! | [`time_server`] | an NTP server whose clock is set by hand |
 //! | [`fulcio`], [`rekor`], [`rekor_v2`] | requests to the services, and an independent check of the answers |
 //! | [`search`] | questions about the logs, an independent check of the answers, and a server that lies |
 //! | [`rotation`] | a key is changed while clients ask |
-//! | [`monitor`] | a monitor with a directory of its own, and a server that is told of alarms |
+//! | [`monitor`] | a monitor with a directory of its own |
+//! | [`waiting`] | waiting for what comes by itself |
 //! | [`manual`] | the pages of `docs/`: their commands, links and drawings, and what is generated into them |
 //! | [`sample`] | a signature that a real client made, and what the verification crate says of it |
 //! | [`mutation`] | changes to a JSON document, one at a time |
@@ -81,6 +82,7 @@ pub mod tree;
 pub mod trust_client;
 pub mod tuf;
 pub mod vault;
+pub mod waiting;
 pub mod witness;
 
 pub use client::Client;

@@ -2,7 +2,7 @@
 //!
 //! The address is a socket of ours: what moves it is what an operator's proxy or name server is elsewhere.
 
-use crate::{postgres::Own, rotation::eventually};
+use crate::{postgres::Own, waiting::eventually};
 use std::{
     io,
     net::Shutdown,

@@ -1,9 +1,10 @@
-//! A receiver of events, which does what a test wants it to do.
+//! A receiver of events or alarms, which does what a test wants it to do.
 
 use serde_json::Value;
 use std::{
     collections::VecDeque,
     io::{ErrorKind, Read as _, Write as _},
+    mem,
     net::{TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
@@ -116,6 +117,18 @@ impl Receiver {
         self.shared.told.lock().unwrap().clone()
     }
 
+    /// The events of every request since this was asked last, taken or not. They are forgotten.
+    pub fn came(&self) -> Vec<Value> {
+        mem::take(&mut *self.shared.told.lock().unwrap()).into_iter().flat_map(|told| told.events).collect()
+    }
+
+    /// Waits for a request, and returns what came.
+    #[track_caller]
+    pub fn wait_to_come(&self) -> Vec<Value> {
+        self.wait(|told| !told.is_empty());
+        self.came()
+    }
+
     /// Every event that it has taken, in the order in which they came.
     pub fn events(&self) -> Vec<Value> {
         let taken = |told: &Told| matches!(told.answer, Answer::Confirm | Answer::Forget);
@@ -126,6 +139,7 @@ impl Receiver {
     #[track_caller]
     pub fn wait(&self, is_enough: impl Fn(&[Told]) -> bool) {
         let begun = Instant::now();
+        // Not `eventually`: it waits longer, and says what was taken.
         while !is_enough(&self.told()) {
             let ids: Vec<_> = self.events().into_iter().map(|event| event["id"].clone()).collect();
             assert!(begun.elapsed() < DEADLINE, "{} events were taken: {ids:?}", ids.len());

@@ -5,6 +5,7 @@ use crate::{
     client::Signer,
     program::{Outcome, Program},
     stack::Stack,
+    waiting::eventually,
 };
 use serde_json::Value;
 use std::{
@@ -14,7 +15,6 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::{Duration, Instant},
 };
 
 /// Threads that ask at the same time.
@@ -93,15 +93,6 @@ pub fn verify(alice: &Person, bundles: &[String]) {
         for client in Client::ALL {
             client.verify(alice, "artifact", bundle, &Signer::of(alice)).run().succeeds();
         }
-    }
-}
-
-#[track_caller]
-pub fn eventually(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(40);
-    while !condition() {
-        assert!(Instant::now() < deadline, "not in time: {what}");
-        thread::sleep(Duration::from_millis(100));
     }
 }
 

@@ -13,18 +13,15 @@ use chancery_tests::{
     rekor_v2,
     search::{RETRIEVE, SEARCH},
     stack::{chancery_binary, free_port},
+    waiting::eventually,
 };
 use serde_json::{Value, json};
 use std::{
     fs,
     path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
-/// Longest a change in a file may take until a server has noticed it.
-const NOTICED: Duration = Duration::from_secs(20);
 const V1: &str = "signing_config_rekor_v1.json";
 const V2: &str = "signing_config_rekor_v2.json";
 
@@ -133,14 +130,6 @@ impl Site {
         server.terminate();
         server.finish().succeeds();
         self.chancery("log check --data data").run().succeeds();
-    }
-}
-
-fn eventually(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + NOTICED;
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what}");
-        thread::sleep(Duration::from_millis(100));
     }
 }
 

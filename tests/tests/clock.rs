@@ -9,9 +9,9 @@ use chancery_tests::{
     postgres,
     rekor::{self, ENTRIES, Entry},
     rekor_v2,
-    rotation::eventually,
     skewed_clock::SkewedClock,
     stack::free_port,
+    waiting::eventually,
 };
 use serde_json::json;
 use std::{

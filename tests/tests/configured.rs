@@ -8,8 +8,8 @@ use chancery_tests::{
     http::Request,
     key::{Key, sha256},
     program::{Program, Running},
-    rotation::eventually,
     stack::{chancery_binary, free_port},
+    waiting::eventually,
 };
 use serde_json::{Value, json};
 use std::{

@@ -13,8 +13,8 @@ use chancery_tests::{
     program::Program,
     rekor::{ENTRIES, Entry, hashedrekord},
     rekor_v2,
-    rotation::eventually,
     told::{Told, race},
+    waiting::eventually,
 };
 use std::{
     env, fs,

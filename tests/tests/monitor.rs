@@ -5,21 +5,24 @@ use chancery_tests::{
     ALICE, Client, MALLORY, Stack,
     http::Request,
     key::{Key, sha256, unique},
-    monitor::{Hook, Manner, Monitor, alarms, logs_of},
+    monitor::{Monitor, alarms, logs_of},
     program::Program,
+    receiver::{Answer, Receiver},
     rekor::{ENTRIES, hashedrekord},
     rekor_v2,
     stack::{chancery_binary, free_port},
+    waiting::eventually,
     witness::{Witness, log_key},
 };
 use chancery_verify::witness::AddCheckpoint;
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env, fs,
+    env,
+    fs::{self, File},
     path::Path,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 const BOB: &str = "bob@dev.example.test";
@@ -154,10 +157,11 @@ fn exit_codes_say_what_a_run_could_tell() {
 #[test]
 fn a_webhook_that_fails_hangs_or_is_killed_with_the_monitor_gets_every_alarm() {
     let stack = Stack::start();
-    let (key, hook) = (Key::generate(), Hook::start(Manner::Fails));
+    let (key, hook) = (Key::generate(), Receiver::start());
+    hook.always(Some(Answer::Refuse(500)));
     (0..3).for_each(|_| log(&stack, &key));
     let fingerprint = hex::encode(sha256(&key.public_der()));
-    let table = format!("[[webhook]]\nname = \"pager\"\nurl = {:?}\n", hook.url);
+    let table = format!("[[webhook]]\nname = \"pager\"\nurl = {:?}\n", hook.url());
     let monitor = Monitor::new(&(logs_of(&stack) + &watch("key", &format!("keys = [{fingerprint:?}]")) + &table));
     let ids = |bodies: &[Value]| -> BTreeSet<String> {
         let alarms = bodies.iter().flat_map(|body| body["alarms"].as_array().unwrap());
@@ -170,18 +174,44 @@ fn a_webhook_that_fails_hangs_or_is_killed_with_the_monitor_gets_every_alarm() {
     let expected = ids(&hook.came());
     assert_eq!(expected.len(), 3);
     // It hangs, and the monitor is killed meanwhile.
-    hook.behave(Manner::Hangs);
+    hook.always(Some(Answer::Hang));
     let mut running = monitor.command("--once --json").start();
-    assert_eq!(ids(&hook.wait()), expected);
+    assert_eq!(ids(&hook.wait_to_come()), expected);
     running.kill();
     running.finish();
     // It takes them: once, and standard output has had them.
-    hook.behave(Manner::Takes);
+    hook.always(None);
     assert_eq!(monitor.alarms("", 1), Vec::<Value>::new());
     let came = hook.came();
     assert_eq!((came.len(), ids(&came)), (1, expected));
     assert_eq!(monitor.alarms("", 0), Vec::<Value>::new());
     assert!(hook.came().is_empty());
+}
+
+#[test]
+fn an_alarm_that_standard_output_does_not_take_comes_again() {
+    let stack = Stack::start();
+    let key = Key::generate();
+    (0..3).for_each(|_| log(&stack, &key));
+    let fingerprint = hex::encode(sha256(&key.public_der()));
+    let monitor = Monitor::new(&(logs_of(&stack) + &watch("key", &format!("keys = [{fingerprint:?}]"))));
+    let shell = |redirection: &str| {
+        let script = format!("exec \"$CHANCERY\" monitor --config monitor.toml --once --json {redirection}");
+        let bash = Program::new("bash", monitor.directory()).env("PATH", env::var_os("PATH").unwrap());
+        bash.env("CHANCERY", chancery_binary()).arg("-c").arg(script).run()
+    };
+    let closed = shell(">&-");
+    let is_told = closed.stderr.contains("not known: stdout: standard output is closed");
+    assert!(closed.code() == 1 && is_told, "{}", closed.report());
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let full = monitor.command("--once --json").run_into(full);
+    assert!(full.code() == 1 && full.stderr.contains("No space left"), "{}", full.report());
+    assert_eq!(monitor.alarms("", 1).len(), 3);
+    assert_eq!(monitor.alarms("", 0), Vec::<Value>::new());
+    // Who writes to nowhere wants that.
+    log(&stack, &key);
+    assert_eq!(shell("> /dev/null").code(), 1);
+    assert_eq!(monitor.alarms("", 0), Vec::<Value>::new());
 }
 
 #[test]
@@ -233,11 +263,9 @@ fn two_monitors_that_gossip_find_a_forked_log() {
     let port = free_port();
     let running = one.start(&format!("--listen 127.0.0.1:{port}"));
     let url = format!("http://127.0.0.1:{port}");
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !Request::get(&url).try_send().is_ok_and(|answer| answer.text().contains("leaves")) {
-        assert!(Instant::now() < deadline, "{}", running.stderr());
-        thread::sleep(Duration::from_millis(20));
-    }
+    eventually("it shows what it has seen", || {
+        Request::get(&url).try_send().is_ok_and(|answer| answer.text().contains("leaves"))
+    });
     assert_eq!(other.alarms("", 0), Vec::<Value>::new(), "alone it cannot know");
     let told = other.alarms(&format!("--gossip {url}"), 1);
     assert_eq!(told.len(), 1, "{told:?}");
@@ -330,6 +358,7 @@ fn metrics_say_how_far_a_monitor_is_and_what_it_found() {
         "chancery_monitor_alarms_total{kind=\"entry\",log=\"rekor\"} 1",
         "chancery_monitor_condition{kind=\"fork\",log=\"rekor\"} 0",
         "chancery_monitor_pending_alarms{log=\"rekor\"} 0",
+        "chancery_monitor_refused_alarms{log=\"rekor\"} 0",
     ] {
         assert!(text.lines().any(|found| found == line), "{line}:\n{text}");
     }
@@ -337,12 +366,8 @@ fn metrics_say_how_far_a_monitor_is_and_what_it_found() {
     let (port, metrics) = (free_port(), free_port());
     let running = monitor.start(&format!("--json --listen 127.0.0.1:{port} --metrics 127.0.0.1:{metrics}"));
     log(&stack, &key);
-    let deadline = Instant::now() + Duration::from_secs(30);
     let scrape = || Request::get(&format!("http://127.0.0.1:{metrics}/metrics")).send().text();
-    while !scrape().contains("chancery_monitor_followed_entries{log=\"rekor\"} 3") {
-        assert!(Instant::now() < deadline, "{}\n{}", scrape(), running.stderr());
-        thread::sleep(Duration::from_millis(50));
-    }
+    eventually("it follows", || scrape().contains("chancery_monitor_followed_entries{log=\"rekor\"} 3"));
     assert!(scrape().contains("chancery_monitor_alarms_total{kind=\"entry\",log=\"rekor\"} 1"));
     let ready = Request::get(&format!("http://127.0.0.1:{port}/readyz")).send();
     assert_eq!(ready.status, 200);
@@ -354,7 +379,7 @@ fn metrics_say_how_far_a_monitor_is_and_what_it_found() {
 fn a_server_monitors_its_own_logs() {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
-    let (port, metrics, hook, key) = (free_port(), free_port(), Hook::start(Manner::Takes), Key::generate());
+    let (port, metrics, hook, key) = (free_port(), free_port(), Receiver::start(), Key::generate());
     write("issuers.toml", "[[issuer]]\npreset = \"google\"\n");
     write(
         "chancery.toml",
@@ -365,7 +390,7 @@ fn a_server_monitors_its_own_logs() {
         ),
     );
     let watched = watch("key", &format!("keys = [{:?}]\nlogs = [\"rekor\"]", hex::encode(sha256(&key.public_der()))));
-    let table = format!("[[webhook]]\nname = \"pager\"\nurl = {:?}\nformat = \"cloudevents\"\n", hook.url);
+    let table = format!("[[webhook]]\nname = \"pager\"\nurl = {:?}\nformat = \"cloudevents\"\n", hook.url());
     write("monitor.toml", &format!("data = \"monitor\"\ninterval = \"1s\"\n{watched}{table}"));
     let chancery = |line: &str| in_directory(directory.path(), line);
     chancery("init --config chancery.toml").run().succeeds();
@@ -373,7 +398,7 @@ fn a_server_monitors_its_own_logs() {
     server.wait_for(" ready ");
     let url = format!("http://127.0.0.1:{port}");
     Request::post(&format!("{url}{ENTRIES}")).json(&hashedrekord(&key, b"artifact")).send().expect(201);
-    let came = hook.wait();
+    let came = hook.wait_to_come();
     assert_eq!((&came[0]["type"], &came[0]["data"]["watch"]), (&"org.chancery.monitor.entry.v1".into(), &"key".into()));
     server.wait_for("meets the watch key");
     let scraped = Request::get(&format!("http://127.0.0.1:{metrics}/metrics")).send().text();
@@ -383,6 +408,46 @@ fn a_server_monitors_its_own_logs() {
     // A file that has logs of its own is for `chancery monitor`.
     write("monitor.toml", &format!("data = \"monitor\"\n[listen]\naddress = \"127.0.0.1:{port}\"\n"));
     chancery("serve --config chancery.toml").run().fails_with(&["[monitor] config", "[listen]"]);
+}
+
+#[test]
+fn the_watches_of_a_server_are_checked_before_it_is_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    let chancery = |line: &str| in_directory(directory.path(), line);
+    let url = format!("http://127.0.0.1:{}", free_port());
+    write("issuers.toml", "[[issuer]]\npreset = \"google\"\n");
+    write(
+        "chancery.toml",
+        &format!(
+            "url = {url:?}\norganization = \"Example\"\ndata = \"data\"\n[listen]\naddress = {:?}\n[ca]\n\
+             issuers = \"issuers.toml\"\n[monitor]\nconfig = \"monitor.toml\"\n",
+            &url["http://".len()..]
+        ),
+    );
+    let monitor = |text: &str| write("monitor.toml", &format!("data = \"monitor\"\n{text}"));
+    let verbs = ["config check chancery.toml", "init --config chancery.toml"];
+    for (text, why) in [
+        (watch("x", "identity = { regex = \"(\" }"), "identity"),
+        (watch("x", "unreadable = true\nlogs = [\"rekor\", \"record\"]"), "\"record\" is not the name of a log"),
+        (watch("x", "unreadable = true\nexpected = \"runs.txt\""), "runs.txt"),
+        (watch("x", "ours = true"), "no authority"),
+        ("[authorities]\ncertificates = [\"nothing.pem\"]\n".to_owned(), "nothing.pem"),
+        ("[[webhook]]\nname = \"x\"\nurl = \"https://a.example\"\nca_file = \"none.pem\"\n".to_owned(), "none.pem"),
+        ("gossip = [\"ftp://a.example\"]\n".to_owned(), "gossip"),
+    ] {
+        monitor(&text);
+        for verb in verbs {
+            chancery(verb).run().fails_with(&["[monitor] config", why]);
+        }
+    }
+    assert!(!directory.path().join("data").exists());
+    // The server's own authority is yet to be made, and so are later shards.
+    let authorities = "[authorities]\ncertificates = [\"data/trust/fulcio-chain.pem\"]\n";
+    monitor(&(authorities.to_owned() + &watch("ours", "ours = true\nlogs = [\"ct\", \"ct-2\"]")));
+    for verb in verbs {
+        chancery(verb).run().succeeds();
+    }
 }
 
 fn in_directory(directory: &Path, line: &str) -> Program {

@@ -12,13 +12,9 @@ use chancery_tests::{
     rekor_v2,
     rotation::Rotated,
     stack::free_port,
+    waiting::eventually,
 };
-use std::{
-    fs, thread,
-    time::{Duration, Instant},
-};
-
-const DEADLINE: Duration = Duration::from_mins(1);
+use std::fs;
 
 fn sign(stack: &Stack, from: u64, to: u64) {
     let key = Key::generate();
@@ -28,18 +24,6 @@ fn sign(stack: &Stack, from: u64, to: u64) {
     let request = Request::post(&stack.at(SIGNING_CERT_V2));
     let request = request.header("Authorization", &format!("Bearer {}", stack.token(ALICE)));
     request.json(&key_request(&Key::generate(), ALICE)).send().expect(200);
-}
-
-/// Tries until it is so; the last answer where that takes too long.
-fn eventually<T: PartialEq>(wanted: &T, attempt: impl Fn() -> T) -> T {
-    let deadline = Instant::now() + DEADLINE;
-    loop {
-        let found = attempt();
-        if found == *wanted || Instant::now() > deadline {
-            return found;
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
 }
 
 fn keys(stack: &Stack) -> (Vec<u8>, Vec<u8>) {
@@ -61,10 +45,10 @@ fn a_frozen_log_is_read_from_a_plain_file_server() {
 
     let address = free_port().to_string();
     let server = Program::new("/usr/bin/env", directory.path()).env("PATH", std::env::var_os("PATH").unwrap());
-    let server = server.args("python3 -m http.server --bind 127.0.0.1").arg(&address).start();
+    let _server = server.args("python3 -m http.server --bind 127.0.0.1").arg(&address).start();
     let url = |path: &str| format!("http://127.0.0.1:{address}/{path}");
     let up = || Request::get(&url("rekor/checkpoint")).try_send().is_ok_and(|answer| answer.status == 200);
-    assert!(eventually(&true, up), "{}", server.stderr());
+    eventually("a file server is up", up);
     let read = |log: &str, path: &str| {
         let answer = Request::get(&url(&format!("{log}/{path}"))).send();
         (answer.status == 200).then_some(answer.body)
@@ -108,7 +92,7 @@ fn a_bucket_that_fails_for_a_while_gets_the_whole_log() {
         (rekor, read_ct(&ct, |path| bucket.read(&format!("ct/{path}"))))
     };
     sign(&stack, 0, 260);
-    assert_eq!(eventually(&(Ok(261), Ok(1)), read), (Ok(261), Ok(1)));
+    eventually("the bucket has all", || read() == (Ok(261), Ok(1)));
     let header = |path, name| bucket.header(path, name).unwrap_or_default();
     assert_eq!(header("rekor/tile/0/000", "cache-control"), "public, max-age=31536000, immutable");
     assert_eq!(header("rekor/checkpoint", "cache-control"), "no-cache");
@@ -117,21 +101,17 @@ fn a_bucket_that_fails_for_a_while_gets_the_whole_log() {
     // The log does not wait for the bucket.
     bucket.shut();
     sign(&stack, 260, 300);
-    let asked = Instant::now();
-    while bucket.turned_away() < 3 && asked.elapsed() < DEADLINE {
-        thread::sleep(Duration::from_millis(20));
-    }
-    assert!(bucket.turned_away() >= 3, "it tries again");
+    eventually("it tries again", || bucket.turned_away() >= 3);
     stack.get("/readyz").expect(200);
     assert_eq!(read(), (Ok(261), Ok(1)), "what was there before is whole");
     bucket.reopen();
-    assert_eq!(eventually(&(Ok(301), Ok(2)), read), (Ok(301), Ok(2)));
+    eventually("the bucket has all", || read() == (Ok(301), Ok(2)));
 
     // A restart goes on, and does not start what contradicts the bucket.
     stack.terminate();
     stack.resume();
     sign(&stack, 300, 310);
-    assert_eq!(eventually(&(Ok(311), Ok(3)), read), (Ok(311), Ok(3)));
+    eventually("the bucket has all", || read() == (Ok(311), Ok(3)));
     stack.check();
 }
 
@@ -154,7 +134,7 @@ fn junk_in_the_bucket_is_named_and_not_overwritten() {
         metrics.lines().filter_map(|line| line.strip_prefix(&sample)).any(|count| count != "0")
     };
     let faults = || (counted("rekor", "mirror.conflict"), counted("ct", "mirror.foreign"));
-    assert_eq!(eventually(&(true, true), faults), (true, true));
+    eventually("both faults are counted", || faults() == (true, true));
     assert!(!counted("ct", "mirror.conflict") && !counted("rekor2", "mirror.foreign"));
     let ready = stack.get("/readyz").expect(200).text();
     for warning in ["the rekor log is not copied (mirror.conflict)", "the ct log is not copied (mirror.foreign)"] {
@@ -185,7 +165,7 @@ fn an_instance_does_not_take_the_place_of_another_one() {
     let mut other = empty.arg(data.path().join("new")).start();
     // Of each log at its start, and then when it is not copied.
     for said in ["the copy proves nothing", "the log is not copied"] {
-        assert!(eventually(&true, || other.stderr().matches(said).count() >= 3), "{}", other.stderr());
+        eventually(said, || other.stderr().matches(said).count() >= 3);
     }
     assert!(other.is_running());
     other.terminate();

@@ -7,8 +7,8 @@ use chancery_tests::{
     http::{Request, Response},
     key::{Key, sha256, unique},
     rekor::{ENTRIES, hashedrekord},
-    rotation::eventually,
     stack::free_port,
+    waiting::eventually,
 };
 use serde_json::{Value, json};
 use std::{

@@ -8,9 +8,8 @@ use chancery_tests::{
     key::Key,
     program::{Outcome, Program},
     rekor::{ENTRIES, hashedrekord},
-    rekor_v2,
-    rotation::eventually,
-    search,
+    rekor_v2, search,
+    waiting::eventually,
 };
 use serde_json::{Value, json};
 use std::{fs, path::Path, thread, time::Duration};

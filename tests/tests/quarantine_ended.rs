@@ -9,7 +9,7 @@ use chancery_tests::{
     program::{Outcome, Program},
     rekor::{ENTRIES, Entry, hashedrekord},
     rekor_v2,
-    rotation::eventually,
+    waiting::eventually,
 };
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf, thread, time::Duration};

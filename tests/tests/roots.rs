@@ -5,9 +5,10 @@
 use chancery_tests::{
     ALICE, Client, Stack,
     program::{Outcome, Program},
-    rotation::{Rotated, eventually, sign, trusted, verify},
+    rotation::{Rotated, sign, trusted, verify},
     stack::chancery_binary,
     token::Token,
+    waiting::eventually,
 };
 use serde_json::Value;
 use std::{

@@ -7,9 +7,10 @@ use chancery_tests::{
     http::Request,
     key::Key,
     program::{Outcome, Program},
-    rotation::{Load, Rotated, eventually, sign, trusted, under_load},
+    rotation::{Load, Rotated, sign, trusted, under_load},
     stack::free_port,
     token::Token,
+    waiting::eventually,
 };
 use chancery_verify::Timestamp;
 use der::DecodePem as _;

@@ -7,7 +7,8 @@ use chancery_tests::{
     http::Request,
     key::{Key, sha256},
     postgres,
-    rotation::{Load, Rotated, eventually, hand_over, sign, trusted, under_load, verify},
+    rotation::{Load, Rotated, hand_over, sign, trusted, under_load, verify},
+    waiting::eventually,
 };
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};

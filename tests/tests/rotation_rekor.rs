@@ -9,8 +9,9 @@ use chancery_tests::{
     postgres,
     program::Program,
     rekor::{ENTRIES, Entry, hashedrekord},
-    rotation::{Load, Rotated, eventually, hand_over, sign, trusted, under_load, verify},
+    rotation::{Load, Rotated, hand_over, sign, trusted, under_load, verify},
     stack::free_port,
+    waiting::eventually,
 };
 use chancery_verify::Timestamp;
 use serde_json::{Value, json};

@@ -8,7 +8,8 @@ use chancery_tests::{
     implementation::{Content, Implementation, Rekor},
     key::{Key, unique},
     rekor_v2::{self, ENTRIES},
-    rotation::{Load, Rotated, eventually, trusted, under_load},
+    rotation::{Load, Rotated, trusted, under_load},
+    waiting::eventually,
 };
 use serde_json::{Value, json};
 use std::{

@@ -6,7 +6,8 @@ use chancery_tests::{
     client::Signer,
     http::Request,
     program::Program,
-    rotation::{Load, Rotated, eventually, trusted, under_load},
+    rotation::{Load, Rotated, trusted, under_load},
+    waiting::eventually,
 };
 use chancery_verify::Timestamp;
 use serde_json::Value;

@@ -15,6 +15,11 @@ fn digest(artifact: &str) -> String {
     format!("sha256:{}", hex::encode(sha256(artifact.as_bytes())))
 }
 
+/// What is found about a signature with a certificate: only Rekor v1 signs when it was made.
+fn verdict(log: &Value) -> &'static str {
+    if log == "rekor" { "verified" } else { "undated" }
+}
+
 /// Alice signs an artifact into Rekor v1 and v2.
 fn signed(stack: &Stack) -> (Person, String) {
     let alice = stack.person(ALICE);
@@ -42,8 +47,11 @@ fn an_artifact_is_answered_with_its_signers_verified_and_nobody_is_an_answer() {
     let found = signatures(&stack, &digest(&artifact));
     assert_eq!(found.len(), 2, "{found:?}");
     for signature in &found {
-        assert_eq!((&signature["verdict"], &signature["role"]), (&"verified".into(), &"signed".into()), "{signature}");
+        let expected = json!([verdict(&signature["entry"]["log"]), "signed"]);
+        assert_eq!(json!([signature["verdict"], signature["role"]]), expected, "{signature}");
         assert_eq!(signature["signature_verified"], true, "{signature}");
+        let is_undated = signature["certificate_validity"]["not_after"].is_string();
+        assert_eq!(is_undated, signature["verdict"] == "undated", "{signature}");
         let signer = &signature["signer"]["certificate"];
         assert_eq!((&signer["identity"], &signer["issuer"]), (&ALICE.into(), &stack.issuer().into()), "{signature}");
         assert_eq!(signature["sct_times"].as_array().unwrap().len(), 1, "{signature}");
@@ -161,7 +169,7 @@ fn chancery_artifact_verifies_what_a_server_says() {
     let signatures = found["signatures"].as_array().unwrap();
     assert_eq!(signatures.len(), 2, "{found}");
     for signature in signatures {
-        assert_eq!(signature["verdict"], "verified", "{signature}");
+        assert_eq!(signature["verdict"], verdict(&signature["log"]), "{signature}");
         assert_eq!(signature["signer"]["certificate"]["identity"], ALICE, "{signature}");
         assert_eq!(signature["time_is_proven"], signature["log"] == "rekor", "{signature}");
     }
@@ -249,7 +257,7 @@ fn a_server_that_changes_checkpoints_and_promises_is_found() {
     // A checkpoint that the log has not signed.
     let unsigned = Liar::about_checkpoints(&stack, is_for_entries);
     all_refused(&alice, &unsigned, "log.unknown");
-    // A promise that was not made. The entry of Rekor v2 has none, and stays verified.
+    // A promise that was not made. The entry of Rekor v2 has none, so nobody has signed when it was made.
     let unpromised = Liar::before(&stack, |target, mut answer| {
         if target.starts_with("/api/v1/log/entries/") {
             let entry = answer.as_object_mut().unwrap().values_mut().next().unwrap();
@@ -259,10 +267,35 @@ fn a_server_that_changes_checkpoints_and_promises_is_found() {
     });
     let outcome = artifact(&alice, unpromised.url(), "artifact --json");
     let found = report(&outcome);
-    assert_eq!(outcome.code(), 0, "{found}");
+    assert_eq!((outcome.code(), &found["status"]), (3, &"undecided".into()), "{found}");
     let signatures = found["signatures"].as_array().unwrap().iter();
     let codes: Vec<&str> = signatures.filter_map(|one| one["refusal"]["code"].as_str()).collect();
     assert_eq!(codes, ["promise.signature"], "{found}");
+}
+
+#[test]
+fn a_time_that_nobody_has_signed_makes_no_signature_verified() {
+    let stack = Stack::start();
+    let (alice, _) = signed(&stack);
+    // A server that keeps the promise back: the time of the record is its word.
+    let silent = Liar::before(&stack, |target, mut answer| {
+        if target.starts_with("/api/v1/log/entries/") {
+            for entry in answer.as_object_mut().unwrap().values_mut() {
+                entry["verification"].as_object_mut().unwrap().remove("signedEntryTimestamp");
+            }
+        }
+        answer
+    });
+    let outcome = artifact(&alice, silent.url(), "artifact --json");
+    let found = report(&outcome);
+    assert_eq!((outcome.code(), &found["status"]), (3, &"undecided".into()), "{found}");
+    for signature in found["signatures"].as_array().unwrap() {
+        let told = (&signature["verdict"], &signature["time_is_proven"]);
+        assert_eq!(told, (&"undated".into(), &false.into()), "{signature}");
+        assert!(signature["time"].is_string(), "the log's record is shown: {signature}");
+    }
+    let said = artifact(&alice, silent.url(), "artifact").stdout;
+    assert!(said.contains("signed at some time by") && said.contains("by the log's record, not proven"), "{said}");
 }
 
 #[test]

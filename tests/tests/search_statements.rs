@@ -5,9 +5,9 @@ use chancery_tests::{
     ALICE, Person, Stack,
     key::{Key, sha256, unique},
     rekor::{ENTRIES, dsse, envelope, intoto_v002},
-    rotation::eventually,
     search::{Liar, RETRIEVE, all_pages, ask, entries, wait},
     stack::chancery_binary,
+    waiting::eventually,
 };
 use serde_json::{Value, json};
 

@@ -5,9 +5,9 @@ use chancery_tests::{
     key::Key,
     program::{Program, Running},
     rekor::hashedrekord,
-    rotation::eventually,
     stack::{chancery_binary, free_port},
     time_server::TimeServer,
+    waiting::eventually,
 };
 use std::{
     fs,

@@ -11,9 +11,10 @@ use chancery_tests::{
     mutation::{Mutation, mutations, with, without},
     person::gitsign_path,
     refused::{PARTS, is_by, is_expected},
-    rotation::{Rotated, eventually, trusted},
+    rotation::{Rotated, trusted},
     sample::{By, Format, Sample, verifier},
     stack::chancery_binary,
+    waiting::eventually,
 };
 use chancery_verify::verifier::{Signer as Found, Verified, Verifier};
 use serde_json::{Value, json};

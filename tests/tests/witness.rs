@@ -10,6 +10,7 @@ use chancery_tests::{
     rekor_v2::{self, hashedrekord},
     stack::free_port,
     timestamps::TimestampAuthority,
+    waiting::eventually,
     witness::{Witness, all_have_signed, foreign, log_key},
 };
 use serde_json::Value;
@@ -22,7 +23,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-const DEADLINE: Duration = Duration::from_mins(1);
 /// Origins of an instance's logs.
 const REKOR: &str = "127.0.0.1";
 const CT: &str = "127.0.0.1/ct/dev";
@@ -42,16 +42,6 @@ fn checkpoint_of(entry: &Value) -> String {
 /// Whether a note has a line by this name.
 fn names(note: &str, name: &str) -> bool {
     note.lines().any(|line| line.starts_with(&format!("— {name} ")))
-}
-
-/// Tries until it is so.
-#[track_caller]
-fn eventually(what: &str, mut attempt: impl FnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !attempt() {
-        assert!(Instant::now() < deadline, "{what}");
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// Starts the stopped or running server again with these options.

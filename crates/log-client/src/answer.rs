@@ -14,6 +14,9 @@ pub struct RemoteHead {
     pub checkpoint: String,
     /// When it was signed, in ms since the epoch, where the signature covers that: certificate logs.
     pub timestamp_ms: Option<i64>,
+    /// The first line of the checkpoints of another tree, if the server says that entries are added to that one now and no longer
+    /// to this one: Rekor v1.
+    pub successor: Option<String>,
 }
 
 /// An entry, as the server shows it.

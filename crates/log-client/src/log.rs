@@ -69,8 +69,13 @@ impl RemoteLog {
     /// [`ReadError::Rejected`] or [`ReadError::OtherKey`] if the key has not signed it, or it is of another log.
     pub async fn head(&self) -> Result<RemoteHead, ReadError> {
         let Inner { identity, transport, origin, largest } = &*self.0;
+        let mut successor = None;
         let (url, checkpoint) = match transport {
-            Transport::RekorV1(log) => log.checkpoint(origin.get().map(String::as_str)).await?,
+            Transport::RekorV1(log) => {
+                let listed = log.checkpoint(origin.get().map(String::as_str)).await?;
+                successor = listed.successor;
+                (listed.url, listed.checkpoint)
+            }
             Transport::Rfc6962(log) => log.checkpoint(&identity.key, origin.get().map(String::as_str)).await?,
             Transport::Tiled(log) => log.checkpoint().await?,
         };
@@ -86,7 +91,7 @@ impl RemoteLog {
         let TreeHead { size, root } = signed.head;
         largest.fetch_max(size, Ordering::Relaxed);
         let timestamp_ms = signed.timestamp.and_then(|time| i64::try_from(time.millis()).ok());
-        Ok(RemoteHead { size, root, checkpoint, timestamp_ms })
+        Ok(RemoteHead { size, root, checkpoint, timestamp_ms, successor })
     }
 
     /// The tree head that a checkpoint of this log states. Its signature is verified, and its age is not.
@@ -140,21 +145,6 @@ impl RemoteLog {
             Transport::Rfc6962(log) => log.index_of(leaf_hash, self.known(0)).await,
             Transport::Tiled(_) => {
                 Err(ReadError::Unsupported { protocol: self.0.identity.protocol.name(), what: "the index of an entry" })
-            }
-        }
-    }
-
-    /// The leaf hashes from `first` on, up to `end`, as the tree has them: from the hash tiles of a log of tiles. At least one,
-    /// perhaps fewer than asked for. Not verified, as [`Self::entries`]. They are 32 bytes an entry, where entries have
-    /// thousands.
-    ///
-    /// # Errors
-    /// [`ReadError::Unsupported`] for a log without tiles.
-    pub async fn leaf_hashes(&self, first: u64, end: u64) -> Result<Vec<Hash>, ReadError> {
-        match &self.0.transport {
-            Transport::Tiled(log) => log.leaf_hashes(first, end, self.known(end)).await,
-            Transport::RekorV1(_) | Transport::Rfc6962(_) => {
-                Err(ReadError::Unsupported { protocol: self.0.identity.protocol.name(), what: "leaf hashes" })
             }
         }
     }

@@ -36,18 +36,30 @@ struct Place {
     first_index: u64,
 }
 
+/// A tree as the server lists it. Not verified.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    /// Where it is listed.
+    pub(crate) url: String,
+    pub(crate) checkpoint: String,
+    /// The first line of the checkpoints of the tree that takes entries, if that is another one.
+    pub(crate) successor: Option<String>,
+}
+
 impl RekorV1 {
     pub(crate) fn new(base: String, fetcher: Fetcher) -> Self {
         Self { base, fetcher, place: Mutex::new(None) }
     }
 
-    /// The checkpoint of the tree whose checkpoints begin with `origin`, or of the one that takes entries, and where it was
-    /// read. Not verified.
-    pub(crate) async fn checkpoint(&self, origin: Option<&str>) -> Result<(String, String), ReadError> {
+    /// The tree whose checkpoints begin with `origin`, or the one that takes entries.
+    pub(crate) async fn checkpoint(&self, origin: Option<&str>) -> Result<Listed, ReadError> {
         let (url, shards) = self.shards().await?;
         let shard = find(&url, &shards, origin)?;
         self.remember(shard);
-        Ok((url, shard.unverified_checkpoint.clone()))
+        let checkpoint = shard.unverified_checkpoint.clone();
+        let successor = shards.iter().find(|other| other.is_active && other.tree_id != shard.tree_id);
+        let successor = successor.and_then(Shard::origin).map(str::to_owned);
+        Ok(Listed { url, checkpoint, successor })
     }
 
     /// The trees, the oldest first, and where they are listed.

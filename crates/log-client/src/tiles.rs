@@ -208,18 +208,6 @@ impl Tiled {
         merkle::consistency_proof(old, new, &mut &tiles).map_err(|node| self.lacks(node, known))
     }
 
-    /// The leaf hashes from `first` on, up to `end`, from a few hash tiles.
-    pub(crate) async fn leaf_hashes(&self, first: u64, end: u64, known: u64) -> Result<Vec<Hash>, ReadError> {
-        let width = u64::from(FULL_WIDTH);
-        let start = first / width;
-        let after = end.div_ceil(width).min(start.saturating_add(self.at_once()));
-        let ids = (start..after).map(|index| TileId { level: 0, index }).collect::<BTreeSet<_>>();
-        let read = self.tiles(&ids, end.min(after.saturating_mul(width)), known).await?;
-        let skipped = usize::try_from(first % width).unwrap_or(usize::MAX);
-        let count = usize::try_from(end.saturating_sub(first)).unwrap_or(usize::MAX);
-        Ok(read.0.into_values().flatten().skip(skipped).take(count).collect())
-    }
-
     /// The tiles that a plan needs.
     async fn planned(&self, plan: Plan, size: u64, known: u64) -> Result<Tiles, ReadError> {
         let ids: BTreeSet<TileId> = plan.nodes.into_iter().map(TileId::containing).collect();

@@ -133,6 +133,39 @@ fn what_the_log_does_not_have_is_refused_at_the_log_entry() {
 }
 
 #[test]
+fn what_is_beside_a_leaf_makes_nobody_a_stranger() {
+    let world = World::new(Spec::default());
+    let good = Logged::precertificate(&world);
+    let checkpoint = good.checkpoint(&world.ct);
+    let ExtraData::Precert { precertificate, chain } = &good.extra else { panic!("a precertificate") };
+    let with = |precertificate: &[u8], chain: &[Vec<u8>]| {
+        let extra = ExtraData::Precert { precertificate: precertificate.to_vec(), chain: chain.to_vec() };
+        Logged { extra, ..good.clone() }.verify(&verifier(&world), &checkpoint, NOW)
+    };
+    with(precertificate, chain).unwrap();
+    // The same certificate, signed by another key: the leaf has the same bytes.
+    let LogEntry::Precert { tbs, .. } = &good.leaf.entry else { panic!("a precertificate") };
+    let forged = signed_certificate(&with_extension(tbs, &POISON).unwrap(), &Key::new());
+    let (no_der, long) = ([b"no DER".to_vec()], chain.iter().cycle().take(40).cloned().collect::<Vec<_>>());
+    for (what, changed) in [
+        ("another signature", with(forged.der(), chain)),
+        ("no chain", with(precertificate, &[])),
+        ("no certificate in the chain", with(precertificate, &no_der)),
+        ("a certificate too many", with(precertificate, &[&chain[..1], &no_der].concat())),
+        ("too long a chain", with(precertificate, &long)),
+    ] {
+        let refusal = changed.unwrap_err();
+        assert_eq!(refusal.step(), Step::LogEntry, "{what}: {refusal}");
+    }
+    // And nobody ours: whatever is beside a stranger's leaf, it is refused for its key.
+    let theirs = Logged::precertificate(&World::new(Spec::default()));
+    for extra in [theirs.extra.clone(), good.extra.clone()] {
+        let refusal = Logged { extra, ..theirs.clone() }.logged(&world).unwrap_err();
+        assert_eq!((refusal.step(), refusal.code()), (Step::Chain, "chain.untrusted"), "{refusal}");
+    }
+}
+
+#[test]
 fn what_is_logged_of_a_stranger_is_refused_at_its_chain() {
     let (ours, theirs) = (World::new(Spec::default()), World::new(Spec::default()));
     // Their certificate in our log.

@@ -36,6 +36,12 @@ fn identity(verified: &VerifiedLogged) -> String {
     claims.identity().to_string()
 }
 
+/// That of the certificate of this world.
+fn validity() -> Undated {
+    let [not_before, not_after] = [T - 300, T + 300].map(Timestamp::from_seconds);
+    Undated { not_before, not_after }
+}
+
 fn code(verdict: &Result<VerifiedLogged, Refusal>) -> &'static str {
     match verdict {
         Err(refusal) => refusal.code(),
@@ -55,24 +61,28 @@ fn an_entry_proves_its_signer_its_digest_and_with_a_promise_its_time() {
     assert_eq!(verified.time.map(|time| time.time()), Some(Timestamp::from_seconds(T)));
     let inclusion = verified.entry.inclusion.unwrap();
     assert_eq!((inclusion.index, inclusion.tree_size, verified.entry.promised), (2, 4, true));
+    assert_eq!(verified.signatures[0].as_ref().unwrap().undated, None);
 
-    // An entry of Rekor v2 has no time: the one that the log states is used and not proven.
+    // An entry of Rekor v2 has no time. The one that the log states is signed by nobody: it dates nothing.
     let stated = TransparencyLogEntry { integrated_time: Some(Timestamp::from_seconds(T)), ..entry_v2(&world) };
     let verified = verifier.verify_logged(&stated, NOW).unwrap();
     assert_eq!((identity(&verified).as_str(), verified.time), (IDENTITY, None));
     assert_eq!(verified.entry.log_index, Some(2));
-    assert_eq!(verified.signatures[0].as_ref().unwrap().undated, None);
+    assert_eq!(verified.signatures[0].as_ref().unwrap().undated, Some(validity()));
+    // Nor does the time of Rekor v1 without its promise.
+    let unpromised = TransparencyLogEntry { promise: None, ..entry_v1(&world) };
+    let verified = verifier.verify_logged(&unpromised, NOW).unwrap();
+    assert_eq!(verified.signatures[0].as_ref().unwrap().undated, Some(validity()));
 }
 
 #[test]
-fn a_signature_without_any_time_is_undated_and_its_certificate_is_checked_when_it_was_issued() {
+fn without_any_time_a_certificate_is_checked_when_it_was_issued() {
     let world = World::new(Spec::default());
     let verified = verifier(&world).verify_logged(&entry_v2(&world), NOW).unwrap();
     let attribution = verified.signatures[0].as_ref().unwrap();
-    let [not_before, not_after] = [T - 300, T + 300].map(Timestamp::from_seconds);
-    assert_eq!(attribution.undated, Some(Undated { not_before, not_after }));
+    assert_eq!(attribution.undated, Some(validity()));
     let json = serde_json::to_value(attribution.undated).unwrap();
-    assert_eq!(json["not_before"], not_before.rfc3339_millis());
+    assert_eq!(json["not_before"], validity().not_before.rfc3339_millis());
     assert!(attribution.is_verified());
     assert_eq!((identity(&verified).as_str(), &verified.time), (IDENTITY, &None));
     // Long after the certificate has expired it is the same: nothing says that it was used in time.

@@ -10,7 +10,9 @@ use anstream::AutoStream;
 use chancery_daemon::telemetry;
 use serde::Serialize;
 use std::{
-    io::{self, ErrorKind, Stdout, StdoutLock, Write},
+    fs::{self, File},
+    io::{self, ErrorKind, Read as _, Stdout, StdoutLock, Write},
+    os::{fd::AsFd as _, unix::fs::MetadataExt as _},
     process::ExitCode,
 };
 
@@ -38,9 +40,43 @@ pub(crate) fn data() -> Output<StdoutLock<'static>> {
     Output(io::stdout().lock())
 }
 
-/// As [`data`], for a writer that is kept, and that other threads use.
-pub(crate) fn kept() -> Output<Stdout> {
-    Output(io::stdout())
+/// As [`data`], for a writer that is kept, and that other threads use. Nothing is written to a standard output that was closed when
+/// the program began, and that is an error.
+pub(crate) fn kept() -> Output<Kept> {
+    Output(Kept { stdout: io::stdout(), is_closed: was_closed() })
+}
+
+/// Standard output that may have been closed.
+pub(crate) struct Kept {
+    stdout: Stdout,
+    is_closed: bool,
+}
+
+impl Kept {
+    fn open(&mut self) -> io::Result<&mut Stdout> {
+        if self.is_closed { Err(ErrorKind::BrokenPipe.into()) } else { Ok(&mut self.stdout) }
+    }
+}
+
+impl Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.open()?.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.open()?.flush()
+    }
+}
+
+/// Whether standard output was closed when the program began. Rust's runtime has put `/dev/null` in its place then, for reading, too.
+/// A shell that is told to write there opens it for writing alone.
+fn was_closed() -> bool {
+    let look = || -> io::Result<bool> {
+        let mut stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        let is_null = stdout.metadata()?.rdev() == fs::metadata("/dev/null")?.rdev();
+        Ok(is_null && stdout.read(&mut [0]).is_ok())
+    };
+    look().unwrap_or(false)
 }
 
 /// Standard output for people.

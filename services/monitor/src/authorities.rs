@@ -12,6 +12,8 @@ pub struct Authorities {
     certificates: Vec<Certificate>,
     /// SHA-256 of their keys, which precertificates in logs name.
     keys: Vec<Hash>,
+    /// Whether there are some whose certificates are not known yet.
+    is_unread: bool,
 }
 
 impl Authorities {
@@ -19,13 +21,19 @@ impl Authorities {
     #[must_use]
     pub fn new(certificates: Vec<Certificate>) -> Self {
         let keys = certificates.iter().map(|certificate| certificate.public_key().fingerprint()).collect();
-        Self { certificates, keys }
+        Self { certificates, keys, is_unread: false }
+    }
+
+    /// Some whose certificates are yet to be made: with them it can be checked whether a watch is one. They have issued nothing.
+    #[must_use]
+    pub fn unread() -> Self {
+        Self { is_unread: true, ..Self::default() }
     }
 
     /// Returns whether there is none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.certificates.is_empty()
+        self.certificates.is_empty() && !self.is_unread
     }
 
     /// Returns whether one of them has issued the first certificate of `chain`, perhaps through the others. All are in DER.

@@ -37,8 +37,10 @@ pub(crate) enum Posted {
     Taken,
     /// It may take it later, perhaps after this time.
     Later(String, Option<Duration>),
-    /// It does not take it like this.
+    /// It does not take this request, and may take another.
     Refused(String),
+    /// It takes no request: the address or the token is not right.
+    Barred(String),
 }
 
 impl HttpClient {
@@ -66,12 +68,16 @@ impl HttpClient {
         let status = response.status();
         let told = format!("it answers with the status {}", status.as_u16());
         let may_pass = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_EARLY, StatusCode::TOO_MANY_REQUESTS];
+        let is_about_body = [StatusCode::BAD_REQUEST, StatusCode::PAYLOAD_TOO_LARGE, StatusCode::UNPROCESSABLE_ENTITY]
+            .contains(&status);
         if status.is_success() {
             Posted::Taken
         } else if status.is_server_error() || may_pass.contains(&status) {
             Posted::Later(told, retry_after(response.headers()))
-        } else {
+        } else if is_about_body {
             Posted::Refused(told)
+        } else {
+            Posted::Barred(told)
         }
     }
 

@@ -28,7 +28,8 @@ use crate::step::{Stepper, Stopped};
 use crate::watch::Watches;
 use chancery_verify::merkle::{CompactRange, TreeHead};
 use chancery_verify::{Timestamp, leaves, shown};
-use std::collections::HashMap;
+use std::collections::HashSet;
+use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,8 +85,8 @@ pub(crate) struct Follower {
     following: Following,
     gossip: Gossip,
     ledger: Ledger,
-    /// What was compared with each peer last: the remembered tree, and the peer's.
-    compared: HashMap<String, (TreeHead, TreeHead)>,
+    /// Trees that peers have shown in the last round, and that are of one history with the remembered tree.
+    compared: HashSet<TreeHead>,
     /// Whether there are more entries, and the last round ended before them although the log can be read.
     is_behind: bool,
 }
@@ -100,7 +101,7 @@ impl Follower {
     ) -> Result<Self, StateError> {
         let ledger = Ledger::open(name, &*source, following.patience, places, path)?;
         let stepper = Stepper { name: name.to_owned(), source, watches };
-        Ok(Self { stepper, following, gossip, ledger, compared: HashMap::new(), is_behind: false })
+        Ok(Self { stepper, following, gossip, ledger, compared: HashSet::new(), is_behind: false })
     }
 
     /// Follows the log.
@@ -151,18 +152,14 @@ impl Follower {
             self.ledger.unreadable(&error);
             return Ok(false);
         }
-        match source.successor().await {
-            Ok(Some(origin)) if !self.ledger.is_followed(&origin) => {
+        match head.successor {
+            Some(origin) if !self.ledger.is_followed(&origin) => {
                 let (origin, name) = (shown(&origin), self.ledger.name());
                 let message =
                     format!("entries are added to the tree {origin} now, and no longer to {name}: follow it, too");
                 self.ledger.note(AlarmKind::Successor, &message);
             }
-            Ok(_) => self.ledger.end(AlarmKind::Successor),
-            Err(error) => {
-                self.ledger.unreadable(&error);
-                return Ok(false);
-            }
+            _ => self.ledger.end(AlarmKind::Successor),
         }
         Ok(true)
     }
@@ -188,6 +185,8 @@ impl Follower {
                     self.ledger.state.range = CompactRange::of_consistency(&known, head.tree.size, &proof).ok();
                 }
                 self.ledger.end(AlarmKind::Rollback);
+                // What is before the known tree is before this one. Of what is after it nothing is known.
+                self.compared.retain(|other| other.size <= known.size);
                 self.ledger.remember(head);
                 self.ledger.commit().await?;
             }
@@ -269,6 +268,7 @@ impl Follower {
         let Some(remembered) = self.ledger.state.remembered.clone() else { return Ok(()) };
         let (origin, mut hidden, mut is_whole) = (origin(&remembered.checkpoint), None, true);
         let Gossip { peers, client } = self.gossip.clone();
+        let compared = mem::take(&mut self.compared);
         for peer in peers.iter() {
             let peer_name = peer.name();
             let notes = match peer.checkpoints(&client, &origin).await {
@@ -283,6 +283,10 @@ impl Follower {
             };
             for note in notes {
                 match self.stepper.source.open_checkpoint(&note) {
+                    // Many files, and several peers, show the same again.
+                    Ok(other) if compared.contains(&other) || self.compared.contains(&other) => {
+                        self.compared.insert(other);
+                    }
                     Ok(other) => hidden = self.compare(&peer_name, &note, &other).await?.or(hidden),
                     Err(rejection) => {
                         let log = self.ledger.name();
@@ -306,12 +310,9 @@ impl Follower {
     /// Compares what a peer has seen with the remembered tree. Returns a message if the log hides the peer's tree.
     async fn compare(&mut self, peer: &str, note: &str, other: &TreeHead) -> Result<Option<String>, StateError> {
         let Some(known) = self.ledger.tree() else { return Ok(None) };
-        if self.compared.get(peer) == Some(&(known, *other)) {
-            return Ok(None);
-        }
         match relate(&*self.stepper.source, &known, other).await {
             Ok(Relation::Same | Relation::Newer(_) | Relation::Older) => {
-                self.compared.insert(peer.to_owned(), (known, *other));
+                self.compared.insert(*other);
             }
             Ok(relation) => self.ledger.contradict(&relation, other, note, peer).await?,
             Err(error) => {

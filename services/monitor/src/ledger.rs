@@ -1,19 +1,21 @@
 //! The memory of one log, and the results of the round that runs: conditions, alarms, deliveries. It writes the state.
 
 use crate::alarm::{self, Alarm, AlarmKind};
+use crate::backoff::Backoffs;
 use crate::conditions::{Noted, Patience};
 use crate::evidence::Evidence;
-use crate::outputs::Outputs;
+use crate::outputs::{Delivered, Outputs};
 use crate::relation::Relation;
 use crate::scan::Scanned;
 use crate::source::{Source, SourceError, SourceHead};
-use crate::state::{Remembered, State, StateError};
+use crate::state::{Pending, Remembered, State, StateError};
 use crate::status::Statuses;
 use chancery_verify::checkpoint::Checkpoint;
 use chancery_verify::merkle::{CompactRange, TreeHead};
 use chancery_verify::note::Note;
-use chancery_verify::{Timestamp, leaves};
+use chancery_verify::{Timestamp, counted, leaves};
 use std::path::PathBuf;
+use tokio::time::Instant;
 
 /// What came of a round.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,6 +43,7 @@ pub(crate) struct Ledger {
     path: PathBuf,
     places: Places,
     patience: Patience,
+    backoffs: Backoffs,
     pub(crate) state: State,
     /// Whether the state has changed since it was written.
     is_changed: bool,
@@ -58,8 +61,9 @@ impl Ledger {
     ) -> Result<Self, StateError> {
         let mut state = State::read(&path, source)?.unwrap_or_default();
         places.outputs.keep_known(&mut state);
-        let (now, round) = (Timestamp::from_seconds(0), Round::default());
-        let ledger = Self { name: name.to_owned(), path, places, patience, state, is_changed: false, now, round };
+        let (now, round, backoffs) = (Timestamp::from_seconds(0), Round::default(), Backoffs::new());
+        let ledger =
+            Self { name: name.to_owned(), path, places, patience, backoffs, state, is_changed: false, now, round };
         ledger.show();
         Ok(ledger)
     }
@@ -87,7 +91,7 @@ impl Ledger {
     /// Begins a round.
     pub(crate) fn begin(&mut self, now: Timestamp) {
         self.now = now;
-        self.round = Round { alarms: self.state.pending.len() as u64, ..Round::default() };
+        self.round = Round { alarms: count(&self.state.pending, Pending::waits), ..Round::default() };
     }
 
     /// Ends a round: the state is written.
@@ -98,6 +102,11 @@ impl Ledger {
         if round.unknown.is_empty() {
             self.places.statuses.update(&self.name, |status| status.checked_at = Some(self.now.seconds()));
         }
+        // Of the log everything could be told.
+        round.unknown.extend(self.places.outputs.refusing(&self.state).map(|(output, count)| {
+            let alarms = counted(count, "alarm", "alarms");
+            format!("{output} has not taken {alarms} about {}, and refuses them: they were put aside", self.name)
+        }));
         self.show();
         Ok(round)
     }
@@ -204,10 +213,11 @@ impl Ledger {
     /// Writes the state, delivers what waits, and writes what was delivered.
     pub(crate) async fn deliver(&mut self) -> Result<(), StateError> {
         self.commit().await?;
-        let (deliveries, failures) = self.places.outputs.deliver(&mut self.state).await;
-        self.is_changed |= deliveries > 0;
+        let delivering = self.places.outputs.deliver(&mut self.state, &mut self.backoffs, Instant::now());
+        let Delivered { is_changed, failures } = delivering.await;
+        self.is_changed |= is_changed;
         for failure in failures {
-            self.unknown(failure.to_string());
+            self.unknown(failure);
         }
         self.commit().await
     }
@@ -233,10 +243,15 @@ impl Ledger {
             status.origin = remembered.as_ref().map(|remembered| origin(&remembered.checkpoint));
             status.checkpoint = remembered.as_ref().map(|remembered| remembered.checkpoint.clone());
             status.size = remembered.as_ref().map_or(0, |remembered| remembered.tree.size);
-            (status.followed, status.pending) = (*followed, pending.len() as u64);
+            (status.followed, status.pending) = (*followed, count(pending, Pending::waits));
+            status.refused = count(pending, Pending::is_refused);
             status.lasting = conditions.alarmed().map(|(kind, lasting)| (kind, lasting.message.clone())).collect();
         });
     }
+}
+
+fn count(pending: &[Pending], is_meant: impl Fn(&Pending) -> bool) -> u64 {
+    pending.iter().filter(|pending| is_meant(pending)).count() as u64
 }
 
 /// What a relation says against a log.

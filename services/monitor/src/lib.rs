@@ -18,13 +18,14 @@
 //! 1. `source`: a log that is followed. `remote`: one at a URL. `client`: requests to others than logs.
 //! 2. `authorities`, `expected`, `watch`, `scan`: pure but for files that are read again; what is found in entries.
 //! 3. `alarm`, `conditions`, `relation`: what is told, what lasts, how two trees relate.
-//! 4. `output`, `webhook`: where alarms go. `gossip`: what others have seen. `status`: what is known now.
+//! 4. `output`, `webhook`: where alarms go. `backoff`: when one is asked again. `gossip`: what others have seen. `status`: what is known now.
 //! 5. `state`, `evidence`: files. `outputs`: deliveries.
 //! 6. `step`, `ledger`, `follower`: following a log. [`monitor`](Monitor): several logs.
 //! 7. [`http`], `measure`: what a monitor shows.
 
 mod alarm;
 mod authorities;
+mod backoff;
 mod client;
 mod conditions;
 mod evidence;

@@ -26,6 +26,11 @@ pub fn measure(metrics: &Metrics, statuses: Statuses) -> Result<(), MetricError>
     )?;
     let pending =
         metrics.gauges("chancery_monitor_pending_alarms", "Alarms that an output has not taken yet", &["log"])?;
+    let refused = metrics.gauges(
+        "chancery_monitor_refused_alarms",
+        "Alarms that were put aside, because an output has refused them several times",
+        &["log"],
+    )?;
     let conditions = metrics.gauges(
         "chancery_monitor_condition",
         "1 while a condition of the log lasts that was alarmed, by its kind; 0 otherwise",
@@ -44,6 +49,7 @@ pub fn measure(metrics: &Metrics, statuses: Statuses) -> Result<(), MetricError>
             size.set(&labels, status.size);
             followed.set(&labels, status.followed);
             pending.set(&labels, status.pending);
+            refused.set(&labels, status.refused);
             unreadable.advance_to(&labels, status.unreadable);
             if let Some(seconds) = status.checked_at {
                 checked.set(&labels, seconds);

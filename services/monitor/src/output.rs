@@ -1,4 +1,4 @@
-//! Where alarms go. An output takes the alarms of a delivery in order. From the first one that it does not have, it is asked again.
+//! Where alarms go. An output takes the alarms of a delivery in order. Those from the first one on that it has not taken come again.
 
 use crate::alarm::Alarm;
 use std::io::{self, Write};
@@ -17,15 +17,18 @@ pub type Delivering<'a> = Pin<Box<dyn Future<Output = Result<(), Undelivered>> +
 pub struct Undelivered {
     /// How many were taken, from the first one on.
     pub taken: usize,
+    /// How many of those after them were refused for what they are, together: other alarms may be taken. 0 if the output takes
+    /// nothing now.
+    pub refused: usize,
     /// Why the next one was not taken.
     pub reason: String,
 }
 
 impl Undelivered {
-    /// None was taken.
+    /// None was taken, and none can be now.
     #[must_use]
     pub const fn all(reason: String) -> Self {
-        Self { taken: 0, reason }
+        Self { taken: 0, refused: 0, reason }
     }
 }
 

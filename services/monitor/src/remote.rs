@@ -1,7 +1,7 @@
 //! A log elsewhere as a source.
 
 use crate::source::{Answer, LogKind, Source, SourceEntry, SourceError, SourceHead};
-use chancery_log_client::{Protocol, ReadError, RemoteEntry, RemoteLog, Shard};
+use chancery_log_client::{ReadError, RemoteEntry, RemoteHead, RemoteLog};
 use chancery_verify::merkle::TreeHead;
 use chancery_verify::{Hash, Rejection};
 
@@ -30,7 +30,8 @@ impl Source for RemoteSource {
         Box::pin(async move {
             let head = self.0.head().await?;
             let tree = TreeHead { size: head.size, root: head.root };
-            Ok(SourceHead { tree, checkpoint: head.checkpoint, timestamp_ms: head.timestamp_ms })
+            let RemoteHead { checkpoint, timestamp_ms, successor, .. } = head;
+            Ok(SourceHead { tree, checkpoint, timestamp_ms, successor })
         })
     }
 
@@ -56,18 +57,5 @@ impl Source for RemoteSource {
 
     fn forget(&self) {
         self.0.forget();
-    }
-
-    /// Rekor v1 ends a tree by beginning another one below the same URL.
-    fn successor(&self) -> Answer<'_, Option<String>> {
-        Box::pin(async move {
-            let own = self.0.origin();
-            if self.0.identity().protocol != Protocol::RekorV1 || own.is_none() {
-                return Ok(None);
-            }
-            let shards = self.0.shards().await?;
-            let active = shards.iter().find(|shard| shard.is_active);
-            Ok(active.and_then(Shard::origin).filter(|origin| Some(*origin) != own).map(str::to_owned))
-        })
     }
 }

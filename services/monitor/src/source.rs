@@ -32,6 +32,9 @@ pub struct SourceHead {
     pub checkpoint: String,
     /// When it was signed, in ms since the epoch, where the signature covers that.
     pub timestamp_ms: Option<i64>,
+    /// The first line of the checkpoints of another tree, if entries are added to that one now and no longer to this one: Rekor v1
+    /// ends a tree by beginning another one below the same URL.
+    pub successor: Option<String>,
 }
 
 /// An entry of a log.
@@ -64,9 +67,4 @@ pub trait Source: Send + Sync {
 
     /// Forgets what was read of proofs: one does not verify. The next one MUST be read anew.
     fn forget(&self) {}
-
-    /// The first line of the checkpoints of another tree, if entries are added to that one now and no longer to this one.
-    fn successor(&self) -> Answer<'_, Option<String>> {
-        Box::pin(async { Ok(None) })
-    }
 }

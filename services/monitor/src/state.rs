@@ -14,6 +14,7 @@ use chancery_verify::checkpoint::Checkpoint;
 use chancery_verify::merkle::{CompactRange, TreeHead};
 use chancery_verify::note::Note;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -22,6 +23,9 @@ use std::path::{Path, PathBuf};
 const VERSION: u32 = 1;
 /// Maximum bytes of the file: that of the most alarms that can wait, with room.
 const MAX_BYTES: u64 = 64 << 20;
+
+/// How often an output refuses an alarm until it is put aside.
+const MAX_REFUSALS: u32 = 5;
 
 /// Why a state cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +66,48 @@ pub(crate) struct Pending {
     pub(crate) alarm: Alarm,
     /// Names of outputs.
     pub(crate) left: Vec<String>,
+    /// How often each of them has refused it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    refused: BTreeMap<String, u32>,
+}
+
+impl Pending {
+    /// An alarm that these outputs do not have.
+    pub(crate) const fn new(alarm: Alarm, left: Vec<String>) -> Self {
+        Self { alarm, left, refused: BTreeMap::new() }
+    }
+
+    /// How often an output has refused it.
+    pub(crate) fn refusals(&self, output: &str) -> u32 {
+        self.refused.get(output).copied().unwrap_or_default()
+    }
+
+    /// Whether an output has refused it so often that it waits no more: it is sent again when a monitor begins.
+    pub(crate) fn is_aside(&self, output: &str) -> bool {
+        self.refusals(output) >= MAX_REFUSALS
+    }
+
+    /// Whether it waits for an output.
+    pub(crate) fn waits(&self) -> bool {
+        self.left.iter().any(|output| !self.is_aside(output))
+    }
+
+    /// Whether an output has put it aside.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.left.iter().any(|output| self.is_aside(output))
+    }
+
+    /// An output has refused it.
+    pub(crate) fn refuse(&mut self, output: &str) {
+        let refusals = self.refusals(output).saturating_add(1).min(MAX_REFUSALS);
+        self.refused.insert(output.to_owned(), refusals);
+    }
+
+    /// Forgets the outputs that have it, or are no more: `is_left` says which are left.
+    pub(crate) fn keep(&mut self, is_left: impl Fn(&str) -> bool) {
+        self.left.retain(|output| is_left(output));
+        self.refused.retain(|output, _| is_left(output));
+    }
 }
 
 /// The file.

@@ -21,6 +21,8 @@ pub struct LogStatus {
     pub alarms: BTreeMap<AlarmKind, u64>,
     /// Alarms that wait for an output.
     pub pending: u64,
+    /// Alarms that were put aside, because an output refuses them.
+    pub refused: u64,
     /// Conditions that were alarmed and last.
     pub lasting: BTreeMap<AlarmKind, String>,
     /// When the last round ended that could tell everything, in seconds since the epoch.

@@ -6,9 +6,9 @@
 //! | `CloudEvents` | one for each alarm, in structured mode | `CloudEvents` 1.0, HTTP protocol binding |
 //! | `Alertmanager` | one with all alarms, to `/api/v2/alerts` below the URL | Prometheus Alertmanager, API v2 |
 //!
-//! A request that fails is made again a few times; then its alarms, and those after them, wait for the next round. Those of earlier
-//! requests are not sent again. So an alarm arrives at least once, and its id says whether it was there before. Alertmanager drops
-//! what it knows by itself, because the id is a label.
+//! A request that fails is made again a few times; then its alarms, and those after them, wait. Those of earlier requests are not
+//! sent again. So an alarm arrives at least once, and its id says whether it was there before. Alertmanager drops what it knows by
+//! itself, because the id is a label. A request that is refused for what is in it (400, 413, 422) says so, because others may be taken.
 
 use crate::alarm::Alarm;
 use crate::client::{HttpClient, Posted};
@@ -104,7 +104,11 @@ impl Webhook {
             let body = message.body.to_string().into_bytes();
             let (told, wait) = match self.client.post(&self.url, message.content_type, token, body).await {
                 Posted::Taken => return Ok(()),
-                Posted::Refused(told) => return Err(self.undelivered(&told)),
+                Posted::Barred(told) => return Err(self.undelivered(&told)),
+                Posted::Refused(told) => {
+                    let reason = format!("{} refuses alarms: {told}", self.name);
+                    return Err(Undelivered { refused: message.alarms, ..Undelivered::all(reason) });
+                }
                 Posted::Later(told, asked) => (told, asked.unwrap_or(pause)),
             };
             if attempt == ATTEMPTS || wait > LONGEST_PAUSE {

@@ -44,8 +44,8 @@ pub struct FoundPromise<'a> {
 
 impl Verifier {
     /// Checks what an entry proves by itself, with the steps of [`Self::verify_logged`]. Its log is the one that signed
-    /// the checkpoint. Without a promise, certificates are checked at the recorded time; if none is recorded, the
-    /// signature is [undated](crate::verifier::Attribution::undated). With the payload of an envelope, the signatures over
+    /// the checkpoint. Without a promise, certificates are checked at the recorded time, if one is recorded, and a signature
+    /// with one is [undated](crate::verifier::Attribution::undated). With the payload of an envelope, the signatures over
     /// it are checked.
     ///
     /// # Errors

@@ -11,10 +11,10 @@
 //! Two facts can be missing. An entry of `dsse` or `intoto` has hashes of the envelope, and its signature is over the
 //! envelope. With the payload that a log may keep beside it, the signature is verified ([`Attribution::over_payload`]).
 //! Without it only the signer is established, and that the log has taken the entry, which logs do after they have checked
-//! the signature. An entry without a promise proves no time: the caller may give the time that the log states, and the
-//! certificate is checked at that time, but [`VerifiedLogged::time`] is `None`. If nothing states a time, as in the tiles of
-//! Rekor v2, the certificate is checked at its first moment of validity. That its key signed before its last one is then
-//! not established, and [`Attribution::undated`] says so.
+//! the signature. An entry without a promise proves no time, and [`VerifiedLogged::time`] is `None`. That the key of a
+//! certificate signed while it was valid is then not established, and [`Attribution::undated`] says so. The caller may give
+//! the time that the log states: nobody has signed it, so it establishes nothing, but a certificate that was not valid then is
+//! refused. If nothing states a time, as in the tiles of Rekor v2, the certificate is checked at its first moment of validity.
 //!
 //! [`verify_readable`]: crate::rekor::verify_readable
 
@@ -69,12 +69,12 @@ pub struct Attribution {
     /// Media type of the payload over whose envelope the signature was verified. `None` without the payload, or if its type
     /// is in neither the entry nor the payload.
     pub over_payload: Option<String>,
-    /// The validity of the certificate, if nothing states the time of the entry: whether the key signed within it is not
-    /// established. `None` if a time is promised or stated, and for a bare key.
+    /// The validity of the certificate, if nobody has signed the time of the entry: whether the key signed within it is not
+    /// established. `None` if the time is promised, and for a bare key.
     pub undated: Option<Undated>,
 }
 
-/// The validity of a certificate of which nothing tells when it was used.
+/// The validity of a certificate of which nobody has signed when it was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Undated {
     /// First moment of validity.
@@ -120,8 +120,8 @@ impl Verifier {
     ///    log states, also for an entry of Rekor v2.
     /// 3. Log entry: the log was trusted at that time, and a tree of it holds the body.
     /// 4. For each signature: the chain of its certificate at that time, its SCTs and its claims, and the signature if
-    ///    it is over the digest in the entry. Without any time the chain is checked at the certificate's first moment,
-    ///    and [`Attribution::undated`] says that the time of the signature is not established.
+    ///    it is over the digest in the entry. Without any time the chain is checked at the certificate's first moment.
+    ///    Without a promise [`Attribution::undated`] says that the time of the signature is not established.
     ///
     /// # Errors
     /// The first failed check of steps 1 to 3. The checks of step 4 are in [`VerifiedLogged::signatures`].
@@ -168,17 +168,17 @@ impl Verifier {
         }
         let held = entries::held(&mut case, 0, entry, log, body, time.is_some())?;
         // (4)
-        let moment = moment.as_ref();
+        let dating = Dating { moment: moment.as_ref(), is_promised: time.is_some() };
         let (about, signatures) = match contents {
             Checkable::Entry(logged) => {
                 let held = Held { logged: &logged, attestation };
-                let attribute = |signature| attribute(&mut case, &demands, held, signature, moment);
+                let attribute = |signature| attribute(&mut case, &demands, held, signature, dating);
                 let signatures = logged.signatures.iter().map(attribute).collect();
                 (Some((logged.digest_of, logged.digest)), signatures)
             }
             #[cfg(feature = "rekor-kinds")]
             Checkable::Other(proven) => {
-                let attribute = |proven| attribute_proven(&mut case, &demands, proven, moment);
+                let attribute = |proven| attribute_proven(&mut case, &demands, proven, dating);
                 (None, proven.into_iter().map(attribute).collect())
             }
         };
@@ -200,6 +200,15 @@ fn or_unsigned(mut signatures: Vec<Result<Attribution, Refusal>>) -> Vec<Result<
     signatures
 }
 
+/// What is known of when an entry was logged.
+#[derive(Clone, Copy)]
+struct Dating<'a> {
+    /// When certificates are checked, if anything tells.
+    moment: Option<&'a Moment>,
+    /// Whether the log has signed it.
+    is_promised: bool,
+}
+
 /// The time at which certificates are checked: the promised one, or the one that the log states.
 fn moment(entry: &TransparencyLogEntry, promised: Option<&VerifiedTime>) -> Option<Moment> {
     let time = promised.map(VerifiedTime::time).or(entry.integrated_time)?;
@@ -212,9 +221,9 @@ fn attribute(
     demands: &Demands,
     held: Held<'_>,
     signature: &LoggedSignature,
-    moment: Option<&Moment>,
+    dating: Dating<'_>,
 ) -> Result<Attribution, Refusal> {
-    let (mut attribution, key) = establish(case, demands, &signature.signer, moment)?;
+    let (mut attribution, key) = establish(case, demands, &signature.signer, dating)?;
     let Held { logged, attestation } = held;
     match (logged.digest_of, signature.signature.as_deref(), attestation) {
         (DigestOf::Signed, Some(signature), _) => {
@@ -239,11 +248,11 @@ fn attribute_proven(
     case: &mut Case<'_>,
     demands: &Demands,
     proven: Result<Proven, Rejection>,
-    moment: Option<&Moment>,
+    dating: Dating<'_>,
 ) -> Result<Attribution, Refusal> {
     let Proven { signer, digest } = proven.map_err(|rejection| Refusal::new(rejection, Step::Signature))?;
     let attribution = match &signer {
-        LoggedSigner::Certificate(_) => establish(case, demands, &signer, moment)?.0,
+        LoggedSigner::Certificate(_) => establish(case, demands, &signer, dating)?.0,
         // It may have a size that no bundle has.
         LoggedSigner::PublicKey(der) => Attribution::of(Signer::Key { sha256: hash::sha256(der), hint: None }),
     };
@@ -255,7 +264,7 @@ fn establish(
     case: &mut Case<'_>,
     demands: &Demands,
     signer: &LoggedSigner,
-    moment: Option<&Moment>,
+    dating: Dating<'_>,
 ) -> Result<(Attribution, PublicKey), Refusal> {
     match signer {
         LoggedSigner::PublicKey(der) => {
@@ -264,12 +273,10 @@ fn establish(
         }
         LoggedSigner::Certificate(der) => {
             let certificate = Certificate::from_der(der).map_err(refuse)?;
-            let (issued, mut undated) = (issued(&certificate), None);
-            let moment = moment.unwrap_or_else(|| {
-                let (not_before, not_after) = (certificate.not_before(), certificate.not_after());
-                undated = Some(Undated { not_before, not_after });
-                &issued
-            });
+            let (not_before, not_after) = (certificate.not_before(), certificate.not_after());
+            let undated = (!dating.is_promised).then_some(Undated { not_before, not_after });
+            let issued = issued(&certificate);
+            let moment = dating.moment.unwrap_or(&issued);
             if moment.time > case.now {
                 return Err(times::future(&moment.place, moment.time, case.now));
             }

@@ -31,9 +31,10 @@ const WRONG_USAGE: u8 = 2;
 /// inclusion proof, the checkpoint, the promise of the log, the certificate with its SCTs, and the signature. A bundle is not
 /// needed. What the server says about the entries is not used.
 ///
-/// An entry of Rekor v2 proves no time: the time that is shown is then the log's record. If the server has only the tiles of such
-/// a log, as chancery search follow has, no time is told at all: the signer of a certificate is shown with the certificate's
-/// validity, and the answer is undecided.
+/// An entry of Rekor v2 proves no time, and neither does one of Rekor v1 whose promise the server does not show, as chancery
+/// search follow does not. The time that is shown is then the log's record, if there is one. It is not established that a
+/// certificate was used while it was valid: its signer is shown with its validity, and the answer is undecided. A timestamp in the
+/// bundle proves the time: chancery verify blob.
 ///
 /// An entry of an attestation has only hashes. If the log keeps the statement, the statement must have the hash in the entry and
 /// name the digest, and the signature over it is verified. Without the statement, only the signer is verified. An entry of a

@@ -20,7 +20,7 @@ use super::{
     },
     verify::{TrustArguments, WitnessArguments},
 };
-use crate::output;
+use crate::{durable, output};
 use anyhow::{Context as _, ensure};
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_search::evidence::{self, Case, Fault, Report};
@@ -28,11 +28,7 @@ use chancery_verify::verifier::{Options, Verifier};
 use clap::{Args, Subcommand};
 use history::History;
 use outcome::Outcome;
-use std::{
-    io::Write as _,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 /// Wrong arguments or trust root.
 const WRONG_USAGE: u8 = 2;
@@ -143,7 +139,10 @@ async fn pack(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let verifier = judging.verifier().await?;
     let server = Server::new(server, judging.trust.authorities.file())?;
     let packed = packed(arguments, &server, &verifier, question).await;
-    let packed = packed.and_then(|sound| write(out, &sound.archive).map(|()| sound));
+    let packed = packed.and_then(|sound| {
+        // Whole or not at all.
+        durable::create(out, &sound.archive).map(|()| sound).map_err(|error| undecided(&error))
+    });
     match packed {
         // As chancery search: a question that is refused is wrong.
         Err(Failure::Asked(error @ AskError::Refused(_))) => Err(error.into()),
@@ -179,17 +178,4 @@ fn sound(archive: Vec<u8>, verifier: &Verifier) -> Result<Sound, Failure> {
 
 fn undecided(error: &anyhow::Error) -> Failure {
     Failure::Undecided(format!("{error:#}"))
-}
-
-/// Writes the case whole or not at all.
-fn write(path: &Path, archive: &[u8]) -> Result<(), Failure> {
-    let written = || -> anyhow::Result<()> {
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
-        file.write_all(archive)?;
-        file.as_file().sync_all()?;
-        file.persist_noclobber(path)?;
-        Ok(())
-    };
-    written().with_context(|| format!("cannot write {}", path.display())).map_err(|error| undecided(&error))
 }

@@ -31,7 +31,7 @@ const UNKNOWN: u8 = 3;
 /// are kept in a file.
 ///
 /// Can be killed at any moment; the next one goes on where it was. An alarm is delivered at least once, with the same id each time.
-/// An alarm that cannot be written to standard output is kept, and delivered again.
+/// An alarm that cannot be written to standard output, also because it is closed, is told as not known, and delivered again.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery monitor --config /etc/chancery/monitor.toml

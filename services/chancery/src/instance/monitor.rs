@@ -118,7 +118,7 @@ impl Source for OwnSource {
         Box::pin(async move {
             let head = self.0.head().await.map_err(unreadable)?;
             let tree = TreeHead { size: head.size, root: head.root };
-            Ok(SourceHead { tree, checkpoint: head.checkpoint, timestamp_ms: None })
+            Ok(SourceHead { tree, checkpoint: head.checkpoint, timestamp_ms: None, successor: None })
         })
     }
 

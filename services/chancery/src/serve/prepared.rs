@@ -62,7 +62,7 @@ impl Prepared {
             addresses: configuration.addresses()?,
             authority: configuration.authority()?.settings(ConfiguredIssuers::load(issuers)?),
             events: if has_logs { configuration.events()? } else { None },
-            monitor: if has_logs { configuration.monitor.read()? } else { None },
+            monitor: if has_logs { configuration.monitor.read(&configuration.data)? } else { None },
             oidc_issuer: configuration.oidc_issuer()?,
             operations: configuration.operations()?,
             rekor_v1: configuration.rekor_v1()?,

@@ -2,10 +2,12 @@
 
 use crate::log::{FakeLog, ORIGIN};
 use crate::world::{LOG, World};
-use chancery_monitor::{Peer, Source, Statuses};
+use chancery_monitor::{FollowedLog, Peer, Source, Statuses};
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::timeout;
 
 fn saved(world: &World, name: &str, note: &str) -> Peer {
     let path = world.directory.path().join(name);
@@ -46,6 +48,20 @@ async fn checkpoints_of_the_same_history_and_of_nobody_are_no_alarm() {
     // Newer than what is shown here, and proven.
     let round = world.once(&log).await;
     assert_eq!(round, chancery_monitor::Round::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_compared_is_not_proven_again_in_each_round() {
+    let (mut world, log) = (World::without_watches(), FakeLog::with_leaves(9));
+    world.peers =
+        [2, 4, 6].map(|size| saved(&world, &format!("of {size}"), &log.checkpoint(size))).into_iter().collect();
+    world.peers.push(saved(&world, "again", &log.checkpoint(4)));
+    let mut monitor = world.monitor();
+    let source: Arc<dyn Source> = Arc::new(log.clone());
+    monitor.add(FollowedLog { name: LOG.to_owned(), source, following: world.following }).unwrap();
+    timeout(Duration::from_mins(10), monitor.run(Duration::from_secs(1))).await.unwrap_err();
+    let (heads, proofs) = log.change(|shown| (shown.heads, shown.proofs));
+    assert!(heads > 10 && proofs == 3, "{heads} rounds, {proofs} proofs");
 }
 
 #[tokio::test]

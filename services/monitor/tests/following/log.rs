@@ -43,6 +43,8 @@ pub(crate) struct Shown {
     pub(crate) reads: usize,
     /// Requests for its head.
     pub(crate) heads: usize,
+    /// Requests for consistency proofs.
+    pub(crate) proofs: usize,
 }
 
 /// The log. Clones are the same log.
@@ -119,12 +121,12 @@ impl Source for FakeLog {
 
     fn head(&self) -> Answer<'_, SourceHead> {
         Box::pin(async move {
-            let (size, tree, timestamp_ms) = self.answer(|shown| {
+            let (size, tree, timestamp_ms, successor) = self.answer(|shown| {
                 shown.heads += 1;
                 let size = shown.size.unwrap_or(shown.leaves.len());
-                (size, tree(&shown.leaves[..size]).0, shown.timestamp_ms)
+                (size, tree(&shown.leaves[..size]).0, shown.timestamp_ms, shown.successor.clone())
             })?;
-            Ok(SourceHead { tree, checkpoint: self.checkpoint(size), timestamp_ms })
+            Ok(SourceHead { tree, checkpoint: self.checkpoint(size), timestamp_ms, successor })
         })
     }
 
@@ -155,6 +157,7 @@ impl Source for FakeLog {
     fn consistency_proof(&self, old: u64, new: u64) -> Answer<'_, Vec<Hash>> {
         Box::pin(async move {
             self.answer(|shown| {
+                shown.proofs += 1;
                 if let Some(error) = &shown.unproven {
                     return Err(error.clone());
                 }
@@ -173,9 +176,5 @@ impl Source for FakeLog {
 
     fn forget(&self) {
         self.change(|shown| shown.is_mixed_up = false);
-    }
-
-    fn successor(&self) -> Answer<'_, Option<String>> {
-        Box::pin(async move { self.answer(|shown| shown.successor.clone()) })
     }
 }

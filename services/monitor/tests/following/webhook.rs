@@ -1,11 +1,11 @@
 //! Webhooks: the three forms of a request, and servers that fail, hang and refuse.
 
 use crate::log::FakeLog;
-use crate::world::World;
+use crate::world::{LOG, World};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
-use chancery_monitor::{Alarm, Authorities, HttpClient, Output as _, Webhook, WebhookFormat};
+use chancery_monitor::{Alarm, Authorities, HttpClient, Output as _, Round, Webhook, WebhookFormat};
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -138,25 +138,48 @@ async fn a_server_that_fails_is_asked_again_and_one_that_refuses_is_not() {
 }
 
 #[tokio::test]
-async fn an_alarm_that_was_taken_is_not_sent_again_because_a_later_one_is_refused() {
+async fn an_alarm_that_is_refused_for_ever_holds_no_later_one_back_and_is_told() {
     let (server, url) = Server::start(&[]).await;
     *server.refused.lock().unwrap() = Some("10");
     let mut world = World::new("[[watch]]\nname = \"all\"\nunreadable = true\n", Authorities::default());
     world.outputs.push(Arc::new(webhook(&url, WebhookFormat::CloudEvents, None)));
     let log = FakeLog::with_leaves(12);
     // Each round is that of another monitor, which knows what the state says.
-    for _ in 0..3 {
-        let unknown = world.once(&log).await.unknown;
-        assert!(unknown.len() == 1 && unknown[0].contains("400"), "{unknown:?}");
+    let unknown = world.once(&log).await.unknown;
+    assert!(unknown.len() == 1 && unknown[0].contains("refuses alarms: it answers with the status 400"), "{unknown:?}");
+    let all: Vec<String> = (0..12).map(|index| index.to_string()).collect();
+    assert_eq!(server.subjects(), all, "the later one, too, and each once");
+    for _ in 0..4 {
+        let round = world.once(&log).await;
+        assert!(round.alarms == 1 && round.unknown.iter().any(|reason| reason.contains("400")), "{round:?}");
+        assert_eq!(server.subjects(), ["10"]);
     }
-    let subjects = server.subjects();
-    let first: Vec<String> = (0..10).map(|index| index.to_string()).collect();
-    assert_eq!(subjects[..10], first);
-    assert!(subjects.len() > 12 && subjects[10..].iter().all(|subject| subject == "10"), "{subjects:?}");
+    // It was put aside: no alarm waits, and still it is told, and sent once by each monitor.
+    let (round, statuses) = world.try_once(&log).await.unwrap();
+    let is_told = round.unknown.iter().any(|reason| reason.contains("webhook pager has not taken 1 alarm about rekor"));
+    assert!(round.alarms == 0 && !round.is_accused && is_told, "{round:?}");
+    let status = &statuses.all()[LOG];
+    assert_eq!((status.pending, status.refused, server.subjects()), (0, 1, vec!["10".to_owned()]));
     *server.refused.lock().unwrap() = None;
-    assert_eq!(world.once(&log).await.unknown, Vec::<String>::new());
-    assert_eq!(server.subjects(), ["10", "11"]);
+    assert_eq!(world.once(&log).await, Round::default());
+    assert_eq!(server.subjects(), ["10"]);
     assert_eq!(world.told().len(), 12);
+}
+
+#[tokio::test]
+async fn a_server_that_takes_nothing_from_us_refuses_no_alarm() {
+    let (server, url) = Server::start(&[401; 9]).await;
+    let mut world = World::new("[[watch]]\nname = \"all\"\nunreadable = true\n", Authorities::default());
+    world.outputs.push(Arc::new(webhook(&url, WebhookFormat::CloudEvents, None)));
+    let log = FakeLog::with_leaves(3);
+    for _ in 0..9 {
+        let (round, statuses) = world.try_once(&log).await.unwrap();
+        assert_eq!((round.alarms, statuses.all()[LOG].refused), (3, 0), "{round:?}");
+        // Asked once in a round, for the first.
+        assert_eq!(server.subjects(), ["0"]);
+    }
+    assert_eq!(world.once(&log).await.unknown, Vec::<String>::new());
+    assert_eq!(server.subjects(), ["0", "1", "2"]);
 }
 
 #[tokio::test]
@@ -170,6 +193,8 @@ async fn what_fails_says_how_many_alarms_were_taken_before() {
         let (_server, url) = Server::start(&statuses).await;
         let undelivered = webhook(&url, format, None).deliver(&alarms()).await.unwrap_err();
         assert_eq!(undelivered.taken, taken, "{format:?}: {undelivered}");
+        let refused = if format == WebhookFormat::CloudEvents { 1 } else { 2 };
+        assert_eq!(undelivered.refused, refused, "those of the request: {format:?}");
     }
 }
 

@@ -11,12 +11,16 @@ use super::{AskError, Asking, aside};
 use crate::cursor::Cursor;
 use crate::query::filters::of_digest;
 use crate::query::{Digest, Query};
-use crate::source::LogKind;
+use crate::source::{LogKind, SourceEntry, Standing};
 use chancery_verify::rekor::logged::{DigestOf, LoggedEntry};
-use chancery_verify::verifier::{FoundEntry, OpenedHead, VerifiedLogged, Verifier};
+use chancery_verify::verifier::{FoundEntry, FoundPromise, OpenedHead, VerifiedLogged, Verifier};
 use chancery_verify::{Refusal, Rejection, Step, Timestamp};
+use futures_util::future::join_all;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// Promises that are asked for at the same time.
+const PROMISES_AT_ONCE: usize = 8;
 
 /// An entry about a digest.
 pub(crate) struct Evidence {
@@ -60,35 +64,65 @@ pub(crate) async fn signatures(
     let Page { found, cursor } = search.page(limit).await?;
     let proven = proven(found).await?;
     let (verifier, now, digest) = (asking.verifier(), asking.now(), digest.clone());
-    let judge = move || judged(verifier.as_deref(), proven, &digest, now);
+    let standings = if verifier.is_some() { standings(&proven).await } else { Vec::new() };
+    let judge = move || judged(verifier.as_deref(), proven, &standings, &digest, now);
     // Each entry costs several signature checks.
     let evidence = aside(judge).await?;
     Ok(Signatures { evidence, cursor, logs })
 }
 
-fn judged(verifier: Option<&Verifier>, proven: Vec<Proven>, digest: &Digest, now: Timestamp) -> Vec<Evidence> {
+/// What the log of each entry says about it. `None` where it says nothing: it is followed from elsewhere, or cannot sign now.
+async fn standings(proven: &[Proven]) -> Vec<Option<Standing>> {
+    let mut all = Vec::with_capacity(proven.len());
+    for some in proven.chunks(PROMISES_AT_ONCE) {
+        all.extend(join_all(some.iter().map(|proven| standing(&proven.found))).await);
+    }
+    all
+}
+
+async fn standing(found: &Found) -> Option<Standing> {
+    let timestamp_ms = found.time.and_then(|time| i64::try_from(time.millis()).ok());
+    let entry = SourceEntry { leaf: found.leaf.clone(), extra: found.extra.clone(), timestamp_ms };
+    found.log.source.standing(found.index, &entry).await.ok()
+}
+
+fn judged(
+    verifier: Option<&Verifier>,
+    proven: Vec<Proven>,
+    standings: &[Option<Standing>],
+    digest: &Digest,
+    now: Timestamp,
+) -> Vec<Evidence> {
     // The entries of a log are proven in one tree. Its checkpoint is verified once.
     let mut heads: BTreeMap<i64, Option<OpenedHead<'_>>> = BTreeMap::new();
-    let judge = |proven: Proven| {
+    let judge = |(number, proven): (usize, Proven)| {
         let logged = LoggedEntry::read(&proven.found.leaf);
+        let promise = standings.get(number).and_then(Option::as_ref).and_then(promise);
         let verdict = verifier.map(|verifier| {
             let log = &proven.found.log;
             let open = || verifier.open_head(&log.head.as_ref()?.note);
             let head = heads.entry(log.log_id).or_insert_with(open);
-            verdict(verifier, head.as_ref(), &proven, now)
+            verdict(verifier, head.as_ref(), &proven, promise, now)
         });
         let role = logged.as_ref().map_or(Role::Named, |logged| role(logged, digest));
         Evidence { proven, logged, role, verdict }
     };
-    proven.into_iter().map(judge).collect()
+    proven.into_iter().enumerate().map(judge).collect()
 }
 
-/// Verifies an entry, with the statement beside it if it was found by that. Its time is what the log states: the log has not
-/// promised it here.
+/// The promise of Rekor v1, if the log has given one.
+fn promise(standing: &Standing) -> Option<FoundPromise<'_>> {
+    let integrated_time = standing.integrated_time.map(Timestamp::from_seconds)?;
+    let signature = standing.promise.as_deref()?;
+    Some(FoundPromise { log_index: standing.log_index, integrated_time, signature })
+}
+
+/// Verifies an entry, with the statement beside it if it was found by that. Without a promise its time is what the log states.
 fn verdict(
     verifier: &Verifier,
     opened: Option<&OpenedHead<'_>>,
     Proven { found, hashes }: &Proven,
+    promise: Option<FoundPromise<'_>>,
     now: Timestamp,
 ) -> Result<VerifiedLogged, Refusal> {
     let Found { log, index, time, leaf, .. } = found;
@@ -101,7 +135,7 @@ fn verdict(
         root_hash: head.tree.root,
         checkpoint: &head.note,
         recorded: *time,
-        promise: None,
+        promise,
         attestation: found.statement(),
     };
     verifier.verify_found_in(opened, &entry, now)

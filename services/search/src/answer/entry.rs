@@ -116,10 +116,15 @@ impl Traits {
         time: Option<Timestamp>,
     ) -> Self {
         let parsed = parsed(kind, leaf, extra, statement).or_else(|_| parsed(kind, leaf, extra, None));
+        Self::of_parsed(parsed.ok().as_ref(), leaf_hash, time)
+    }
+
+    /// The same of an entry that was parsed. `None`: it cannot be.
+    pub(crate) fn of_parsed(parsed: Option<&terms::Entry>, leaf_hash: &Hash, time: Option<Timestamp>) -> Self {
         let (terms, validity) = match parsed {
-            Ok(entry) => (entry.terms().into_iter().collect(), entry.validity()),
+            Some(entry) => (entry.terms().into_iter().collect(), entry.validity()),
             // An entry that cannot be parsed is found by its hash alone.
-            Err(_) => (vec![terms::of_leaf_hash(leaf_hash)], None),
+            None => (vec![terms::of_leaf_hash(leaf_hash)], None),
         };
         Self { terms, logged: time.map_or(Logged::Untold(validity), Logged::At) }
     }

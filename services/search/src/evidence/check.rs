@@ -6,12 +6,14 @@
 //!    under two names: a log of signatures is its key and its origin, since one key may sign several trees in turn. Signatures
 //!    of certificate logs do not cover the origin, so there the key alone decides.
 //! 2. Each entry is in the tree of a checkpoint of its log, at its place. Its time is the one that the log signed, where the
-//!    log signs one. Each statement has the hash that an entry states.
+//!    log signs one. An entry of Rekor v1 has its promise, or says that the server gave none. Each statement has the hash that
+//!    an entry states.
 //! 3. The first answer is the question of the manifest. The others are about the serial numbers of certificates in its
 //!    signatures, and have entries of certificate logs, each once. Each entry that an answer names is there, and meets its
 //!    question. Each entry that is there is named. No answer says that more of a log was searched than the log has.
 //! 4. Each entry is judged by itself: promise, chain, SCTs and signature, or the authority that issued the certificate. A
-//!    signer who is not trusted is no fault of the case: the log has the entry, and the report says why it is refused.
+//!    signer who is not trusted is no fault of the case: the log has the entry, and the report says why it is refused. Nothing
+//!    that no log has signed makes a signer or a certificate untrusted: it is a fault then.
 //! 5. Each certificate of an entry is there, and no other. The entry of a certificate log that has it is found by its bytes.
 //! 6. Trust files and audit lines are about what is in the case. The check verifies no signature on them: TUF metadata is the
 //!    caller's to verify, and audit lines are the CA's word.
@@ -24,6 +26,7 @@ use super::judgement::{Head, Read};
 use super::member::Member;
 use super::question::Question;
 use super::report::{Issued, LogReport, Report, Signature};
+use crate::answer::entry::parsed;
 use crate::source::LogKind;
 use chancery_verify::hash::sha256;
 use chancery_verify::merkle::{TreeHead, leaf_hash, verify_consistency, verify_inclusion};
@@ -138,15 +141,17 @@ fn read_entries<'a>(case: &'a Case, logs: &'a BTreeMap<&'a str, Log>) -> Result<
         let leaf_hash = leaf_hash(&decoded.leaf);
         verify_inclusion(index, head.verified.tree_size, &leaf_hash, &decoded.hashes, &head.verified.root_hash)
             .map_err(|rejection| Fault::of(name, format!("it is not in its log at this place: {rejection}")))?;
-        let place = Place { log: log_name.to_owned(), index };
         let kind = kind(head);
         let attestation = attestation_hash(&decoded.leaf).map(hex::encode);
         let attestation = attestation.and_then(|sha256| case.member(Member::Attestation(&sha256)));
         let attestation = attestation.filter(|_| kind == LogKind::Rekor);
-        let read =
-            Read { member: name, place: place.clone(), kind, head, decoded, attestation, leaf_hash, is_answer: false };
+        let read = |statement| parsed(kind, &decoded.leaf, &decoded.extra, statement);
+        let parsed = read(attestation).or_else(|_| read(None)).ok();
+        let (member, place) = (name, Place { log: log_name.to_owned(), index });
+        let read = Read { member, place, kind, head, decoded, attestation, leaf_hash, parsed, is_answer: false };
+        read.verify_promise()?;
         read.verify_time()?;
-        entries.insert(place, read);
+        entries.insert(read.place.clone(), read);
     }
     Ok(entries)
 }

@@ -21,14 +21,14 @@ pub struct Entry {
     pub hashes: Vec<String>,
     /// What is hashed into the tree, in base64.
     pub leaf: String,
-    /// What is kept beside it, in base64. In a certificate log the submitted chain.
+    /// What is kept beside it, in base64. In a certificate log the submitted chain. No log signs it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub extra: String,
     /// The promise of Rekor v1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promise: Option<Promise>,
     /// Whether the server was asked for the promise of a log of Rekor v1 and gave none: the log is in quarantine, or is followed
-    /// from elsewhere.
+    /// from elsewhere. An entry of such a log has a promise or this.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub promise_withheld: bool,
 }

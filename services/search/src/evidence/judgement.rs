@@ -4,18 +4,20 @@ use super::certificates;
 use super::documents::{Decoded, Place};
 use super::fault::Fault;
 use super::report::{Issued, Signature, Verdict};
-use crate::answer::entry::{Traits, parsed};
+use crate::answer::entry::Traits;
+use crate::entry_id::tree_id;
 use crate::source::LogKind;
 use chancery_verify::rekor::verify_readable;
 use chancery_verify::sct::MerkleTreeLeaf;
-use chancery_verify::terms::Summary;
+use chancery_verify::terms::{self, Summary};
 use chancery_verify::verifier::{
     Attribution, FoundEntry, FoundPromise, IssuedEntry, VerifiedHead, VerifiedLogged, VerifiedTime, Verifier,
 };
 use chancery_verify::{Hash, Refusal, Rejection, Step, Timestamp};
 
 /// What is noted of an entry without a promise.
-const WITHHELD: &str = "the server was asked for the promise of the log when the case was packed, and gave none";
+const WITHHELD: &str =
+    "by the word of whoever packed the case, the server was asked for the promise of the log, and gave none";
 
 /// A tree head of a log, with its signed note.
 pub(super) struct Head {
@@ -34,6 +36,8 @@ pub(super) struct Read<'a> {
     /// What the case has of what the log keeps beside it. Its hash is the one in the entry.
     pub(super) attestation: Option<&'a [u8]>,
     pub(super) leaf_hash: Hash,
+    /// What it says, with its statement if that can be read. `None` if it cannot be parsed.
+    pub(super) parsed: Option<terms::Entry>,
     /// Whether it is an answer to the question of the case.
     pub(super) is_answer: bool,
 }
@@ -54,15 +58,32 @@ impl Read<'_> {
         if is_signed { Ok(()) } else { Err(Fault::of(self.member, "its time is not the one that the log signed")) }
     }
 
+    /// Checks that an entry of Rekor v1 has its promise, or says that the server gave none: without it an entry proves no time.
+    /// The first line of the checkpoint, which the log has signed, says which log promises.
+    pub(super) fn verify_promise(&self) -> Result<(), Fault> {
+        let Decoded { promise, promise_withheld, .. } = &self.decoded;
+        let is_promised = tree_id(self.kind, &self.head.note).is_some();
+        match (is_promised, promise.is_some() || *promise_withheld) {
+            (true, true) | (false, false) => Ok(()),
+            (true, false) => {
+                Err(Fault::of(self.member, "its log promises each entry, and the promise is not there: it was removed"))
+            }
+            (false, true) => Err(Fault::of(self.member, "it is about a promise, and its log gives none")),
+        }
+    }
+
     /// The signatures of an entry of a log of signatures.
     pub(super) fn signatures(&self, verifier: &Verifier, now: Timestamp) -> Result<Vec<Signature>, Fault> {
-        if let Err(rejection) = verify_readable(&self.decoded.leaf) {
-            let refusal = Some(Refusal::new(rejection, Step::LogEntry));
-            return Ok(vec![Signature { verdict: Verdict::Unread, refusal, ..self.signature() }]);
+        match verifier.verify_found(&self.found(), now) {
+            Ok(verified) => Ok(verified.signatures.iter().map(|signature| self.judged(&verified, signature)).collect()),
+            Err(refusal) => match verify_readable(&self.decoded.leaf) {
+                Ok(()) => Err(Fault::refused(self.member, refusal)),
+                Err(rejection) => {
+                    let refusal = Some(Refusal::new(rejection, Step::LogEntry));
+                    Ok(vec![Signature { verdict: Verdict::Unread, refusal, ..self.signature() }])
+                }
+            },
         }
-        let verified = verifier.verify_found(&self.found(), now);
-        let verified = verified.map_err(|refusal| Fault::refused(self.member, refusal))?;
-        Ok(verified.signatures.iter().map(|signature| self.judged(&verified, signature)).collect())
     }
 
     fn found(&self) -> FoundEntry<'_> {
@@ -132,14 +153,12 @@ impl Read<'_> {
 
     /// What decides whether it is an answer.
     pub(super) fn traits(&self) -> Traits {
-        let Decoded { leaf, extra, time, .. } = &self.decoded;
-        Traits::of(self.kind, (leaf, extra), &self.leaf_hash, self.attestation, *time)
+        Traits::of_parsed(self.parsed.as_ref(), &self.leaf_hash, self.decoded.time)
     }
 
     /// What it says of itself, with its statement if the case has that.
     fn summary(&self) -> Option<Summary> {
-        let read = |statement| parsed(self.kind, &self.decoded.leaf, &self.decoded.extra, statement);
-        read(self.attestation).or_else(|_| read(None)).ok().map(|entry| entry.summary())
+        self.parsed.as_ref().map(terms::Entry::summary)
     }
 
     /// The certificate of an entry of a certificate log.

@@ -62,8 +62,8 @@ pub enum Verdict {
     Verified,
     /// The log has the entry, and everything holds that is in it. The signature is over an envelope, which is not.
     Logged,
-    /// The log has the entry, and everything holds, but nothing tells when it was signed. That the certificate was used while
-    /// it was valid is not established.
+    /// The log has the entry, and everything holds, but nobody has signed when it was signed. That the certificate was used
+    /// while it was valid is not established.
     Undated,
     /// The log has the entry, and a check of its signer failed.
     Refused,
@@ -90,7 +90,7 @@ pub struct Signature {
     pub time: Option<String>,
     /// Whether the log has promised that time. If not, it is the log's record, by the word of whoever packed the case.
     pub time_is_proven: bool,
-    /// The validity of the certificate, if nothing tells the time.
+    /// The validity of the certificate, if the time is not proven.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate_validity: Option<Undated>,
     /// The signer, unless it is refused.

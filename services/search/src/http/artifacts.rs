@@ -42,7 +42,7 @@ pub(super) struct Answer {
 #[schemars(rename = "ArtifactSignature")]
 struct Signature {
     /// Whether everything holds that the entry proves by itself: `verified`; `unread` if the entry does not have what its
-    /// signature is over, so that nothing can be said; `undated` if everything holds but the log does not tell when, so that it
+    /// signature is over, so that nothing can be said; `undated` if everything holds but the log promises no time, so that it
     /// is not established that the certificate was used while it was valid; `refused`; or `unjudged` if this server has no
     /// trust root.
     verdict: &'static str,
@@ -72,8 +72,8 @@ struct Signature {
     /// The key in PEM, if a bare key signed.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
-    /// The entry, with its proof. Its time is when it was signed, by the log's record, if the log tells it: only a promise or a
-    /// timestamp proves a time.
+    /// The entry, with its proof. Its time is when it was logged, by the log's record, if the log tells it: only a promise or a
+    /// timestamp proves a time. If the verdict is `verified` and a certificate signed, the log of Rekor v1 has promised it.
     entry: Entry,
 }
 

@@ -91,7 +91,15 @@ fn an_entry_that_the_log_does_not_have_is_found() {
 #[test]
 fn a_promise_is_verified_and_so_is_its_time() {
     let promise = |integrated_time| Promise { log_index: 1, integrated_time, signature: "AAAA".to_owned() };
-    let promised = |integrated_time| changed(|scene| scene.entries[0].promise = Some(promise(integrated_time)));
+    let with = |promise: Option<Promise>| {
+        changed(|scene| {
+            scene.entries[0].promise_withheld = false;
+            scene.entries[0].promise = promise;
+        })
+    };
+    let promised = |integrated_time| with(Some(promise(integrated_time)));
+    // One that was taken out of the case.
+    refused(&with(None), "entries/1.json: its log promises each entry, and the promise is not there");
     refused(&promised(7), "its time is not the one that the log signed");
     // The time of the entry in seconds.
     let time = chancery_verify::Timestamp::parse_rfc3339("2026-11-21T07:00:00Z").unwrap();
@@ -105,7 +113,7 @@ fn a_promise_is_verified_and_so_is_its_time() {
     refused(&withheld(Some(promise(time.seconds()))), "says that there is none");
     let report = checked(&withheld(None)).expect("it is sound");
     let noted: Vec<usize> = report.signatures.iter().map(|signature| signature.warnings.len()).collect();
-    assert_eq!(noted, [1, 0], "{:?}", report.signatures);
+    assert_eq!(noted, [1, 1], "{:?}", report.signatures);
 }
 
 #[test]

@@ -29,7 +29,7 @@ enum Status {
     Nobody,
     /// Every entry about it is refused.
     Refused,
-    /// No answer, or only entries that do not have what their signature is over, or whose log does not tell when.
+    /// No answer, or only entries that do not have what their signature is over, or whose time nobody has signed.
     Undecided,
 }
 
@@ -41,8 +41,8 @@ enum Verdict {
     Verified,
     /// Everything holds that is in the entry. The signature is over an envelope, which is not.
     Logged,
-    /// Everything holds, the signature as well, and nothing tells when it was made. That the certificate was used while it was
-    /// valid is not established.
+    /// Everything holds, the signature as well, and nobody has signed when it was made. That the certificate was used while it
+    /// was valid is not established.
     Undated,
     /// The log has the entry, which lacks the signed data.
     Unread,
@@ -75,7 +75,7 @@ struct Signature {
     time: Option<String>,
     /// Whether the log has promised that time. If not, it is the log's record.
     time_is_proven: bool,
-    /// The validity of the certificate, if nothing tells the time.
+    /// The validity of the certificate, if the time is not proven.
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate_validity: Option<Undated>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -186,7 +186,7 @@ impl Outcome {
         let (status, reason) = match verdicts.into_iter().find(|verdict| has(*verdict)) {
             Some(Verdict::Verified) => (Status::Signed, None),
             Some(Verdict::Undated) => {
-                let reason = "it is signed, but the log does not tell when, so it is not established that a certificate was used \
+                let reason = "it is signed, but nobody has signed when, so it is not established that a certificate was used \
                               while it was valid; verify the bundle, which has a timestamp, with chancery verify blob";
                 (Status::Undecided, Some(reason))
             }
@@ -344,14 +344,15 @@ const fn role_name(role: DigestRole) -> &'static str {
 
 /// When a log took an entry, and what that is worth.
 pub(in crate::cli) fn when(time: Option<&str>, is_proven: bool, undated: Option<&Undated>) -> String {
-    match (time, undated) {
+    let validity = undated.map(|Undated { not_before, not_after }| {
+        let (from, to) = (not_before.rfc3339(), not_after.rfc3339());
+        format!("certificate valid from {from} to {to}; that it was used then is not established")
+    });
+    match (time, validity) {
         (Some(time), _) if is_proven => format!("at {time} (promised by the log)"),
-        (Some(time), _) => format!("at {time} (by the log's record, not proven)"),
-        (None, Some(Undated { not_before, not_after })) => format!(
-            "at a time that the log does not tell (certificate valid from {} to {}; that it was used then is not established)",
-            not_before.rfc3339(),
-            not_after.rfc3339()
-        ),
+        (Some(time), None) => format!("at {time} (by the log's record, not proven)"),
+        (Some(time), Some(validity)) => format!("at {time} (by the log's record, not proven; {validity})"),
+        (None, Some(validity)) => format!("at a time that the log does not tell ({validity})"),
         (None, None) => "at a time that the log does not tell".to_owned(),
     }
 }

@@ -234,6 +234,13 @@ fn not_established(report: &Report, history: Option<&History>) -> Vec<String> {
     );
     let unread = report.signatures.iter().filter(|signature| signature.verdict == Verdict::Unread).count();
     add(unread, "the signer; the log has the entry, and the entry lacks the signed data");
+    if !report.certificates.is_empty() {
+        sentences.push(
+            "the fingerprints of precertificates, and the chains beside them; a certificate log signs the certificate without its \
+             signature, and the name of the authority's key"
+                .to_owned(),
+        );
+    }
     if report.audit_lines > 0 {
         sentences.push("the lines of the audit log; they are the CA's word".to_owned());
     }

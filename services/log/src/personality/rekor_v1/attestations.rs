@@ -78,7 +78,10 @@ fn has_hash(data: &[u8], digest: &Hash) -> bool {
     let is_it = hash::sha256(data) == *digest;
     if !is_it {
         let digest = hex::encode(digest);
-        tracing::error!(digest, "the payload that is kept beside an entry has another hash than the entry says, and is not shown");
+        tracing::error!(
+            digest,
+            "the payload that is kept beside an entry has another hash than the entry says, and is not shown"
+        );
     }
     is_it
 }

@@ -1,13 +1,11 @@
 //! The archive for sites without a connection.
 
 use super::Facts;
+use chancery_daemon::durable;
 use chancery_trust::{files::CLIENT_TRUST_CONFIG_MEDIA_TYPE, tuf::Repository};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
-use std::{
-    io::{self, Write as _},
-    path::Path,
-};
+use std::{io, path::Path};
 use tar::{Builder, Header};
 
 /// The directory in the archive.
@@ -15,9 +13,7 @@ const TOP: &str = "chancery-trust";
 
 /// Writes the archive whole or not at all. The same repository gives the same bytes.
 pub(super) fn write(path: &Path, repository: &Repository, facts: &Facts) -> anyhow::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    let mut archive = Builder::new(GzEncoder::new(&mut file, Compression::best()));
+    let mut archive = Builder::new(GzEncoder::new(Vec::new(), Compression::best()));
     let mut add = |name: &str, contents: &[u8]| -> io::Result<()> {
         let mut header = Header::new_ustar();
         header.set_size(u64::try_from(contents.len()).map_err(io::Error::other)?);
@@ -39,10 +35,8 @@ pub(super) fn write(path: &Path, repository: &Repository, facts: &Facts) -> anyh
     for (name, contents) in repository.files() {
         add(&format!("tuf/{name}"), contents)?;
     }
-    archive.into_inner()?.finish()?.flush()?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
+    let contents = archive.into_inner()?.finish()?;
+    Ok(durable::write(path, &contents)?)
 }
 
 fn readme(facts: &Facts) -> String {
