@@ -173,12 +173,9 @@ impl fmt::Display for Flaw {
             Self::NotYet(start) => {
                 write!(f, "is valid from {} on; wait until then, or correct the clock", start.rfc3339())
             }
-            Self::StartsBefore { issuer, start } => write!(
-                f,
-                "is valid earlier than its issuer «{issuer}», which is valid from {} on; have it issued again, valid from then on or \
-                 later",
-                start.rfc3339()
-            ),
+            Self::StartsBefore { issuer, start } => {
+                write!(f, "is valid before its issuer «{issuer}» is ({}); have it issued with a later start", start.rfc3339())
+            }
             Self::Kind(kind) => write!(f, "has a key of kind {kind}, which some clients do not verify; use P-256, P-384 or RSA"),
             Self::NameConstraints(names) => write!(
                 f,

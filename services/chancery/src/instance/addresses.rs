@@ -24,6 +24,10 @@ pub(crate) struct Addresses {
     rekor2: Option<BaseUrl>,
     /// A file with the certificates of the logs' server, for the processes of other roles. `None`: the system's authorities.
     log_authorities: Option<PathBuf>,
+    /// The same for the server of the TUF repository.
+    trust_authorities: Option<PathBuf>,
+    /// Where the processes of other roles reach the TUF repository, if not at its URL.
+    trust_inside: Option<BaseUrl>,
 }
 
 impl Addresses {
@@ -38,6 +42,8 @@ impl Addresses {
             urls,
             rekor2: None,
             log_authorities: None,
+            trust_authorities: None,
+            trust_inside: None,
         })
     }
 
@@ -58,12 +64,26 @@ impl Addresses {
                  another host name, or remove rekor2_url"
             );
         }
-        Ok(Self { host, ct_path: "/ct/main", base, urls, rekor2, log_authorities: None })
+        let (log_authorities, trust_authorities, trust_inside) = (None, None, None);
+        Ok(Self { host, ct_path: "/ct/main", base, urls, rekor2, log_authorities, trust_authorities, trust_inside })
     }
 
     /// The same, with a file with the certificates that are trusted for the logs' server.
     pub(crate) fn trusting(self, log_authorities: Option<PathBuf>) -> Self {
         Self { log_authorities, ..self }
+    }
+
+    /// The same, with where the processes of other roles reach the TUF repository, if not at its URL, and a file with the
+    /// certificates that are trusted for its server.
+    pub(crate) fn with_trust_inside(self, url: Option<BaseUrl>, authorities: Option<PathBuf>) -> Self {
+        Self { trust_inside: url, trust_authorities: authorities, ..self }
+    }
+
+    /// Where the processes of other roles reach the TUF repository, and the file with the certificates that are trusted for its
+    /// server, if it is not the system's authorities.
+    pub(super) fn trust_inside(&self) -> anyhow::Result<(&BaseUrl, Option<&Path>)> {
+        let url = self.trust_inside.as_ref().map_or_else(|| self.url(Role::Trust), Ok)?;
+        Ok((url, self.trust_authorities.as_deref()))
     }
 
     /// The URL of the instance.

@@ -110,6 +110,12 @@ impl Service {
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner).state
     }
 
+    /// Returns why the last change could not be made, until one can.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Returns every role's version, expiry and urgency.
     #[must_use]
     pub fn status(&self) -> Vec<RoleStatus> {
@@ -139,8 +145,7 @@ impl Service {
             return None;
         }
         let verb = if urgency == Urgency::Expired { "has expired" } else { "expires" };
-        let why = self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let why = why.map_or_else(String::new, |why| format!(" and could not be renewed: {why}"));
+        let why = self.failure().map_or_else(String::new, |why| format!(" and could not be renewed: {why}"));
         Some(format!("the TUF {role} metadata {verb} on {}{why}; see: chancery trust status", expires.rfc3339()))
     }
 
