@@ -134,3 +134,24 @@ impl Addresses {
         Ok(BaseUrl::parse(&format!("{}{}", self.url(Role::Log)?.as_str(), self.ct_path(generation)))?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_processes_reach_the_tuf_repository_inside_or_at_its_url() {
+        let url = |text: &str| BaseUrl::parse(text).unwrap();
+        let urls = Role::ALL.into_iter().map(|role| (role, url(&format!("https://{role}.example.org")))).collect();
+        let outside = Addresses::configured(url("https://sign.example.org"), urls, None).unwrap();
+        let reached = |addresses: &Addresses| {
+            let (url, authorities) = addresses.trust_inside().unwrap();
+            (url.as_str().to_owned(), authorities.map(Path::to_owned))
+        };
+        assert_eq!(reached(&outside), ("https://trust.example.org".to_owned(), None));
+        let file = Some(PathBuf::from("ca.pem"));
+        let inside = outside.with_trust_inside(Some(url("http://trust:8080")), file.clone());
+        assert_eq!(reached(&inside), ("http://trust:8080".to_owned(), file));
+        assert_eq!(inside.url(Role::Trust).unwrap().as_str(), "https://trust.example.org", "clients stay outside");
+    }
+}
