@@ -125,7 +125,7 @@ fn http_is_at_the_edge() {
 
 /// Files that make requests: to key services, to registries, to logs elsewhere, for the keys of OIDC issuers, to a certificate
 /// log elsewhere, for a token of the development issuer, for what a server's logs hold, for cosignatures, for a server's own
-/// health, and to tell a receiver of new entries or of alarms.
+/// health, for what its TUF repository serves, and to tell a receiver of new entries or of alarms.
 fn asks_others(path: &str) -> bool {
     path.starts_with("crates/keys/src/")
         || path.starts_with("crates/registry/src/")
@@ -141,6 +141,7 @@ fn asks_others(path: &str) -> bool {
             "services/chancery/src/cli/verify/trust/repository.rs",
             "services/chancery/src/dev/demo/client.rs",
             "services/chancery/src/instance/events/webhook.rs",
+            "services/chancery/src/instance/served.rs",
             "services/chancery/src/witness/client.rs",
             "services/monitor/src/client.rs",
         ]

@@ -183,7 +183,7 @@ fn roles_apart_have_each_their_own_keys_and_are_one_instance() {
     site.sign(&alice, Client::SigstorePython, "python.json");
     each_role_has_its_url(&site, &alice, &Apart { ca, log, rest: rest.clone() });
     // Another key: the certificate log and the trust files follow what the authority's process does.
-    site.chancery("keys rotate ca --data data stage").run().succeeds();
+    site.chancery("keys rotate ca --data data --wait 40s stage").run().succeeds();
     site.chancery("keys rotate ca --data data activate --overlap 0s").run().succeeds();
     let trusted_root = || Request::get(&format!("http://{rest}/trust/trusted_root.json")).send().text();
     let deadline = Instant::now() + NOTICED;
@@ -200,7 +200,7 @@ fn roles_apart_have_each_their_own_keys_and_are_one_instance() {
     // So do the keys of the logs' process and of the timestamp authority's.
     for (role, list) in [("ct", "ctlogs"), ("tsa", "timestampAuthorities")] {
         let count = || serde_json::from_str::<Value>(&trusted_root()).unwrap()[list].as_array().unwrap().len();
-        site.chancery(&format!("keys rotate {role} --data data stage")).run().succeeds();
+        site.chancery(&format!("keys rotate {role} --data data --wait 40s stage")).run().succeeds();
         let deadline = Instant::now() + NOTICED;
         while count() < 2 {
             assert!(Instant::now() < deadline, "{}", trusted_root());
@@ -219,6 +219,30 @@ fn roles_apart_have_each_their_own_keys_and_are_one_instance() {
     site.chancery("log check --data data").run().succeeds();
     let keys = site.chancery("keys list --data data").run().succeeds();
     assert!(keys.contains("rekor2.pem?password-file=") && !keys.contains("tsa-root.pem"), "{keys}");
+}
+
+#[test]
+fn a_key_is_published_when_the_process_with_the_trust_root_serves_it() {
+    let site = Site::new();
+    let Apart { rest, .. } = Apart::configure(&site);
+    site.chancery("init --config ca.toml").run().succeeds();
+    let roles = [("log.toml --roles log", "log"), ("ca.toml --roles ca", "ca")];
+    let mut servers = Vec::from(roles.map(|(line, own)| Apart::start(&site, line, own)));
+    let said = site.chancery("keys rotate ca --data data stage").run().succeeds();
+    let unreached = format!("the TUF repository at http://{rest}/tuf does not give it to clients");
+    assert!(said.contains(&format!("it is not published yet: {unreached}")), "{said}");
+    site.chancery("keys rotate ca --data data activate --overlap 0s").run().fails_with(&[&unreached, "--now"]);
+    servers.push(Apart::start(&site, "rest.toml --roles tsa,trust", "tsa"));
+    let deadline = Instant::now() + NOTICED;
+    while !site.chancery("keys list --data data").run().succeeds().contains("(published since ") {
+        assert!(Instant::now() < deadline, "the key is not published");
+        thread::sleep(Duration::from_millis(100));
+    }
+    site.chancery("keys rotate ca --data data activate --overlap 0s").run().succeeds();
+    for server in servers {
+        server.terminate();
+        server.finish().succeeds();
+    }
 }
 
 /// What `trust export` prints names each role by its own URL, and works.

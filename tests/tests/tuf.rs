@@ -3,7 +3,7 @@
 use chancery_tests::{
     ALICE, MALLORY, Person, Stack,
     client::{provenance, rekor_version},
-    program::Outcome,
+    program::{Outcome, Program},
     stack::chancery_binary,
     trust_client::TrustClient,
 };
@@ -196,6 +196,29 @@ fn a_restart_changes_nothing_and_a_lost_repository_is_not_made_anew() {
     fs::rename(&aside, &key).unwrap();
     stack.resume();
     assert_eq!(repository(&stack.data()), before);
+}
+
+#[test]
+fn an_older_copy_of_the_repository_is_noticed_at_the_start() {
+    let mut stack = Stack::start();
+    let (tuf, aside) = (stack.data().join("tuf"), stack.data().join("aside"));
+    let copy = |from: &Path, to: &Path| {
+        Program::new("/bin/cp", from).arg("-a").arg("-T").arg(from).arg(to).run().succeeds();
+    };
+    copy(&tuf, &aside);
+    trust(&stack, "renew").succeeds();
+    wait_for_root(&stack, 2);
+    stack.terminate();
+    fs::remove_dir_all(&tuf).unwrap();
+    copy(&aside, &tuf);
+    let before = repository(&stack.data());
+    let refused = ["/tuf has version 1 of the root metadata", "marks/tuf.json says that version 2 was served"];
+    stack.dev_command().run().fails_with(&refused);
+    assert_eq!(repository(&stack.data()), before, "nothing was signed");
+    // As the error says.
+    trust(&stack, "renew").succeeds();
+    stack.resume();
+    wait_for_root(&stack, 2);
 }
 
 #[test]

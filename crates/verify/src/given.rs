@@ -75,6 +75,13 @@ pub enum Flaw {
     Expired(Timestamp),
     /// It is valid from this time on.
     NotYet(Timestamp),
+    /// It is valid before its issuer is.
+    StartsBefore {
+        /// Its issuer.
+        issuer: String,
+        /// When the issuer's validity starts.
+        start: Timestamp,
+    },
     /// Its key is of a kind that some client does not verify.
     Kind(&'static str),
     /// It has name constraints, which are these.
@@ -166,6 +173,9 @@ impl fmt::Display for Flaw {
             Self::NotYet(start) => {
                 write!(f, "is valid from {} on; wait until then, or correct the clock", start.rfc3339())
             }
+            Self::StartsBefore { issuer, start } => {
+                write!(f, "is valid before its issuer «{issuer}» is ({}); have it issued with a later start", start.rfc3339())
+            }
             Self::Kind(kind) => write!(f, "has a key of kind {kind}, which some clients do not verify; use P-256, P-384 or RSA"),
             Self::NameConstraints(names) => write!(
                 f,
@@ -233,7 +243,7 @@ impl From<Rejection> for ChainFault {
 /// 1. Every block is a certificate that can be read.
 /// 2. One is for the key. From there, each issuer is in the text, and its key has signed, up to a root.
 /// 3. Every certificate is valid at `now`, is for a kind of key that clients verify, and has no name constraints and no
-///    unknown critical extension.
+///    unknown critical extension. For code signing, [`verify_start`].
 /// 4. Every issuer is a CA whose key usage and path length allow what is below it, and whose extended key usage, if it
 ///    has any, allows the purpose. For code signing, it has the form that RFC 5280 asks of a CA.
 /// 5. Every certificate names the key of its issuer as the issuer's certificate does.
@@ -251,6 +261,9 @@ pub fn verify_given(
     // (3)
     for certificate in &chain {
         verify_form(certificate, now).map_err(|flaw| flawed(certificate, flaw))?;
+    }
+    if purpose == Purpose::CodeSigning {
+        verify_start(&chain)?;
     }
     // (4)
     let first_issuer = usize::from(purpose == Purpose::Timestamping);
@@ -345,6 +358,20 @@ fn take(
     let fitting = rest.iter().enumerate().filter(|(_, certificate)| fits(certificate));
     let (position, _) = fitting.min_by_key(|(_, certificate)| rank(certificate))?;
     Some(rest.remove(position))
+}
+
+/// Checks that every issuer of the first certificate is valid when that starts to be: a chain that does not issue yet, or no
+/// more, is read as of that moment.
+///
+/// # Errors
+/// [`ChainFault::Certificate`] with [`Flaw::StartsBefore`].
+pub fn verify_start(chain: &[Certificate]) -> Result<(), ChainFault> {
+    let Some((own, issuers)) = chain.split_first() else { return Ok(()) };
+    let later = issuers.iter().find(|issuer| issuer.not_before().seconds() > own.not_before().seconds());
+    later.map_or(Ok(()), |issuer| {
+        let flaw = Flaw::StartsBefore { issuer: issuer.subject().to_string(), start: issuer.not_before() };
+        Err(ChainFault::Certificate(own.subject().to_string(), flaw))
+    })
 }
 
 /// What must be true of every certificate.

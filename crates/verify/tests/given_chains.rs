@@ -158,6 +158,9 @@ fn each_flaw_of_an_issuing_chain_has_its_sentence() {
     let day = |seconds| Timestamp::from_seconds(seconds);
     assert_eq!(of(|chain| chain[1].not_after = date_time_ymd(2026, 11, 21)), above(Flaw::Expired(day(1_795_219_200))));
     assert_eq!(of(|chain| chain[0].not_before = date_time_ymd(2026, 11, 22)), own(Flaw::NotYet(day(1_795_305_600))));
+    let early = Flaw::StartsBefore { issuer: "CN=Company Root".to_owned(), start: day(1_767_225_601) };
+    let second_later = |chain: &mut [CertificateParams; 3]| chain[2].not_before += std::time::Duration::from_secs(1);
+    assert_eq!(of(second_later), own(early));
     let length = |limit| Flaw::PathLength { limit, needed: 1 };
     assert_eq!(
         of(|chain| chain[1].is_ca = IsCa::Ca(BasicConstraints::Constrained(0))),

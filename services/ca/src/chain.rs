@@ -8,7 +8,7 @@ use chancery_daemon::authority::{self, AuthorityError};
 use chancery_daemon::random::Random;
 use chancery_daemon::signer::Signer;
 use chancery_verify::certificate::{Certificate, verify_authority};
-use chancery_verify::given::{Purpose, verify_given};
+use chancery_verify::given::{Purpose, verify_given, verify_start};
 use chancery_verify::{PublicKey, Timestamp};
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose};
 
@@ -109,8 +109,11 @@ impl IssuingChain {
     /// Loads a chain that no longer issues, or does not issue yet: as [`Self::from_pem`], but for any key and any
     /// validity.
     pub fn inactive_from_pem(text: &[u8]) -> Result<Self, AuthorityError> {
+        let certificates = Certificate::chain_from_pem(text)?;
+        // In the words of `Self::given`, which refuses the same.
+        verify_start(&certificates)?;
         let issuing = Certificate::from_pem(text)?;
-        Self::from_pem(text, issuing.public_key(), issuing.not_before())
+        Self::checked(certificates, issuing.public_key(), issuing.not_before())
     }
 
     /// Returns the certificate whose key signs leaves.

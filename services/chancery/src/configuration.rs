@@ -324,7 +324,7 @@ impl Configuration {
     fn relative_to(mut self, directory: &Path) -> Self {
         let files = self.listen.tls.iter_mut().flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
         let files = files.chain([&mut self.data, &mut self.ca.issuers]).chain(&mut self.ca.audit);
-        let files = files.chain(&mut self.ca.chain).chain(&mut self.tsa.chain);
+        let files = files.chain(&mut self.ca.chain).chain(&mut self.tsa.chain).chain(&mut self.trust.internal_ca_file);
         let log = &mut self.log;
         let files = files.chain(&mut log.ct_log_key).chain(&mut log.ct_log_ca).chain(&mut log.ct_log_accepts);
         let tiles = log.tiles.iter_mut().flat_map(|tiles| tiles.credentials.iter_mut().chain(&mut tiles.ca_file));

@@ -10,6 +10,7 @@
 //! chancery.db     the logs, unless they are in a database elsewhere
 //! audit.jsonl     requests for certificates and the answers; new keys and TUF metadata; private; unless it is written elsewhere
 //! tuf/, tuf.json  the TUF repository with the same; see `instance/tuf.rs`
+//! marks/          the newest heads of the logs and versions of TUF metadata that clients may have seen
 //! demo/           files that `chancery dev --demo` has signed, and their bundles
 //! trust/          what clients need; rewritten when a key is rotated, and at every start, with the same bytes unless an option
 //!                 names another certificate log

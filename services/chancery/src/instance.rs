@@ -5,6 +5,7 @@
 
 mod access;
 mod addresses;
+mod agreement;
 mod authority;
 mod certificate_log;
 mod clock;
@@ -26,6 +27,7 @@ mod rekor_v1;
 mod rekor_v2;
 mod running;
 mod search;
+mod served;
 mod setup;
 mod shards;
 mod tiles;

@@ -14,7 +14,7 @@ use crate::{
 use anyhow::{Context as _, bail};
 use chancery_keys::KeyUri;
 use chancery_verify::PublicKey;
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 /// What to do about it.
 const ADVICE: &str =
@@ -31,10 +31,12 @@ pub(crate) struct NamedKey<'a> {
     pub(crate) uri: &'a str,
 }
 
-/// Checks that all keys that exist already are different, whatever their URIs.
-pub(crate) async fn of_settings(keys: &[NamedKey<'_>]) -> anyhow::Result<()> {
-    let mut seen: Vec<(&str, PublicKey)> = Vec::new();
-    for NamedKey { setting, name, uri } in keys {
+/// Checks that all keys that exist already are different, whatever their URIs. Returns them by name, because opening one may take
+/// a token or a service.
+pub(crate) async fn of_settings(keys: &[NamedKey<'_>]) -> anyhow::Result<BTreeMap<String, PublicKey>> {
+    let mut seen: Vec<(&NamedKey<'_>, PublicKey)> = Vec::new();
+    for named in keys {
+        let NamedKey { setting, name, uri } = named;
         let key: KeyUri = uri.parse().with_context(|| format!("{uri} is not a key URI"))?;
         // It will be made, and so be a new one.
         if matches!(&key, KeyUri::File(file) if !file.path.exists()) {
@@ -42,11 +44,11 @@ pub(crate) async fn of_settings(keys: &[NamedKey<'_>]) -> anyhow::Result<()> {
         }
         let signer = chancery_keys::open(&key).await.with_context(|| format!("cannot use the {name} key {uri}"))?;
         if let Some((other, _)) = seen.iter().find(|(_, known)| known == signer.public_key()) {
-            bail!("{other} and {setting} lead to one key; {ADVICE}");
+            bail!("{} and {setting} lead to one key; {ADVICE}", other.setting);
         }
-        seen.push((setting.as_str(), signer.public_key().clone()));
+        seen.push((named, signer.public_key().clone()));
     }
-    Ok(())
+    Ok(seen.into_iter().map(|(named, key)| (named.name.clone(), key)).collect())
 }
 
 /// Checks that no key with which a data directory's server signs, or lately did, has two roles.

@@ -23,7 +23,7 @@ use chancery_ca::chain::IssuingChain;
 use chancery_daemon::reload::Hangups;
 use chancery_log::store::Location;
 use chancery_verify::{
-    Timestamp,
+    PublicKey, Timestamp,
     given::{Purpose, verify_given_for_any_key},
 };
 use made::Made;
@@ -49,9 +49,9 @@ pub(crate) async fn init(file: &Path, if_needed: bool, log: &LogArguments) -> an
     // Checked before anything is made, so that a refusal leaves no files behind.
     let prepared = Prepared::of(&configuration, file, &roles)?;
     let (keys, chains) = (configuration.keys(), given_chains(&configuration, file)?);
-    one_role::of_settings(&keys).await?;
+    let known = one_role::of_settings(&keys).await?;
     let clock = GuardedClock::start_to_make(prepared.time_servers.clone()).await?;
-    verify_chains(&configuration, &chains, clock.now()).await?;
+    verify_chains(&configuration, &chains, &known, clock.now())?;
     let mut data = DataDirectory::open(&configuration.data, &roles, clock.now())?;
     // The TUF repository keeps where its own keys are.
     let keys = keys.iter().filter(|key| !key.name.starts_with("tuf-"));
@@ -167,21 +167,24 @@ fn given_chains(configuration: &Configuration, file: &Path) -> anyhow::Result<BT
     read.collect::<anyhow::Result<_>>().with_context(|| format!("cannot use {}", file.display()))
 }
 
-/// Checks the given certificates before the data directory has them and their keys: which keys it has cannot change.
-async fn verify_chains(
+/// Checks the given certificates before the data directory has them and their keys: which keys it has cannot change. `known` are
+/// the keys that exist already.
+fn verify_chains(
     configuration: &Configuration,
     chains: &BTreeMap<Role, Vec<u8>>,
+    known: &BTreeMap<String, PublicKey>,
     now: Timestamp,
 ) -> anyhow::Result<()> {
     for (role, text) in chains {
         let uri = if *role == Role::Ca { &configuration.ca.key } else { &configuration.tsa.key };
         let uri = uri.as_deref().with_context(|| format!("[{role}] chain needs [{role}] key"))?;
-        let key = uri.parse().with_context(|| format!("[{role}] key"))?;
-        let key = chancery_keys::open(&key).await.with_context(|| format!("cannot use the {role} key {uri}"))?;
+        let key = known.get(role.name()).with_context(|| {
+            format!("cannot use the {role} key {uri}: it does not exist, and [{role}] chain is for a key that does")
+        })?;
         let verdict = if *role == Role::Ca {
-            IssuingChain::given(text, key.public_key(), now).map(drop)
+            IssuingChain::given(text, key, now).map(drop)
         } else {
-            chancery_tsa::chain::given(text, key.public_key(), now).map(drop)
+            chancery_tsa::chain::given(text, key, now).map(drop)
         };
         verdict.with_context(|| format!("cannot use [{role}] chain"))?;
     }

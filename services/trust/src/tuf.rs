@@ -22,6 +22,7 @@
 //! | [`publisher`] | one change at a time, by server or command line |
 //! | [`offline`] | signatures made by offline keys |
 //! | [`review`] | what the owners of those keys see before they sign |
+//! | [`mark`] | the newest versions that were served |
 //! | [`service`] | the running server: renewal, alarms |
 //! | [`http`] | `/tuf/…` |
 
@@ -30,6 +31,7 @@ pub mod directory;
 pub mod http;
 pub mod key;
 pub mod key_source;
+pub mod mark;
 pub mod metadata;
 pub mod offline;
 pub mod publication;
@@ -43,6 +45,7 @@ pub mod succession;
 
 pub use directory::Directory;
 pub use key_source::{HeldKeys, KeySource, KeysHeld};
+pub use mark::Mark;
 pub use metadata::{Metadata, TargetName};
 pub use publication::Publication;
 pub use publisher::Publisher;
@@ -203,6 +206,24 @@ pub enum TufError {
     Busy {
         /// The lock file.
         path: PathBuf,
+    },
+    /// The repository is older than what was served.
+    #[error(
+        "{path} has version {found} of the {role} metadata, but {mark} says that version {served} was served, and clients refuse an \
+         older one; put the newest copy of {path} back. If it is lost, sign newer versions until they have passed version {served}: \
+         chancery trust renew --role {role}"
+    )]
+    RolledBack {
+        /// Its directory.
+        path: PathBuf,
+        /// The role.
+        role: Role,
+        /// The version that is there; 0 if there is none.
+        found: u64,
+        /// The version that was served.
+        served: u64,
+        /// The file that says so.
+        mark: PathBuf,
     },
     /// The repository does not exist.
     #[error("{path}: there is no TUF repository; start the server to make it")]

@@ -56,6 +56,12 @@ impl Generation<'_> {
             None => Ok(false),
         }
     }
+
+    /// Why clients cannot fetch it yet, if a server has said so.
+    pub(super) fn reason_unpublished(self) -> anyhow::Result<Option<String>> {
+        let progress = self.files.progress(self.role)?.unwrap_or_default();
+        Ok(progress.unpublished.get(&self.number).cloned())
+    }
 }
 
 #[cfg(test)]

@@ -23,7 +23,12 @@ impl Configuration {
         let urls = urls.into_iter().collect::<anyhow::Result<_>>()?;
         let rekor2 = self.log.rekor2_url.as_deref().map(BaseUrl::parse).transpose().context("[log] rekor2_url")?;
         let addresses = Addresses::configured(BaseUrl::parse(&self.url)?, urls, rekor2)?;
-        Ok(addresses.trusting(self.log.ct_log_ca.clone()))
+        let inside = self.trust.internal_url.as_deref().map(BaseUrl::parse).transpose();
+        let inside = inside.context("[trust] internal_url")?;
+        // Without a certificate log of others, it is for the servers of this instance.
+        let own = self.log.ct_log_ca.clone().filter(|_| self.log.ct_log_url.is_none());
+        let authorities = self.trust.internal_ca_file.clone().or(own);
+        Ok(addresses.trusting(self.log.ct_log_ca.clone()).with_trust_inside(inside, authorities))
     }
 
     /// The issuer where users without a token sign in. Tokens must name it exactly, so its text is not changed.

@@ -5,6 +5,7 @@ use anyhow::Context as _;
 use chancery_trust::tuf::Role;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::path::PathBuf;
 
 /// The trust root.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -12,6 +13,12 @@ use serde::Deserialize;
 pub(crate) struct TrustTable {
     /// URL of the trust root. Default: the `url` at the top.
     pub(crate) url: Option<String>,
+    /// URL at which the processes of other roles fetch the TUF repository, if they do not reach it at its `url`. A rotated key counts
+    /// as published when they can fetch it.
+    pub(super) internal_url: Option<String>,
+    /// File with the certificates, in PEM, that the processes of other roles trust for that server. Default: `ct_log_ca` of `[log]` if
+    /// there is no `ct_log_url`, or else the system's authorities.
+    pub(super) internal_ca_file: Option<PathBuf>,
     /// Lifetime of new TUF metadata of each role. Default: `365d` for root and targets (from `1d` to `3650d`), `21d` for snapshot,
     /// `7d` for timestamp (from `1h` to `365d`).
     #[serde(default)]
@@ -49,6 +56,12 @@ impl TrustTable {
     /// URIs of the first keys, by role.
     pub(super) fn keys(&self) -> impl Iterator<Item = (Role, &str)> {
         self.keys.iter().map(|(role, uri)| (role, uri.as_str()))
+    }
+
+    /// Refuses a file with certificates that cannot be used.
+    pub(crate) fn check_files(&self) -> anyhow::Result<()> {
+        let file = self.internal_ca_file.as_deref();
+        file.map_or(Ok(()), chancery_outbound::check_file).context("[trust] internal_ca_file")
     }
 
     /// The settings of the TUF repository.

@@ -24,6 +24,10 @@ pub(crate) struct Addresses {
     rekor2: Option<BaseUrl>,
     /// A file with the certificates of the logs' server, for the processes of other roles. `None`: the system's authorities.
     log_authorities: Option<PathBuf>,
+    /// The same for the server of the TUF repository.
+    trust_authorities: Option<PathBuf>,
+    /// Where the processes of other roles reach the TUF repository, if not at its URL.
+    trust_inside: Option<BaseUrl>,
 }
 
 impl Addresses {
@@ -38,6 +42,8 @@ impl Addresses {
             urls,
             rekor2: None,
             log_authorities: None,
+            trust_authorities: None,
+            trust_inside: None,
         })
     }
 
@@ -58,12 +64,26 @@ impl Addresses {
                  another host name, or remove rekor2_url"
             );
         }
-        Ok(Self { host, ct_path: "/ct/main", base, urls, rekor2, log_authorities: None })
+        let (log_authorities, trust_authorities, trust_inside) = (None, None, None);
+        Ok(Self { host, ct_path: "/ct/main", base, urls, rekor2, log_authorities, trust_authorities, trust_inside })
     }
 
     /// The same, with a file with the certificates that are trusted for the logs' server.
     pub(crate) fn trusting(self, log_authorities: Option<PathBuf>) -> Self {
         Self { log_authorities, ..self }
+    }
+
+    /// The same, with where the processes of other roles reach the TUF repository, if not at its URL, and a file with the
+    /// certificates that are trusted for its server.
+    pub(crate) fn with_trust_inside(self, url: Option<BaseUrl>, authorities: Option<PathBuf>) -> Self {
+        Self { trust_inside: url, trust_authorities: authorities, ..self }
+    }
+
+    /// Where the processes of other roles reach the TUF repository, and the file with the certificates that are trusted for its
+    /// server, if it is not the system's authorities.
+    pub(super) fn trust_inside(&self) -> anyhow::Result<(&BaseUrl, Option<&Path>)> {
+        let url = self.trust_inside.as_ref().map_or_else(|| self.url(Role::Trust), Ok)?;
+        Ok((url, self.trust_authorities.as_deref()))
     }
 
     /// The URL of the instance.
@@ -112,5 +132,26 @@ impl Addresses {
     /// Where that log is reached.
     pub(super) fn ct_url(&self, generation: u64) -> anyhow::Result<BaseUrl> {
         Ok(BaseUrl::parse(&format!("{}{}", self.url(Role::Log)?.as_str(), self.ct_path(generation)))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_processes_reach_the_tuf_repository_inside_or_at_its_url() {
+        let url = |text: &str| BaseUrl::parse(text).unwrap();
+        let urls = Role::ALL.into_iter().map(|role| (role, url(&format!("https://{role}.example.org")))).collect();
+        let outside = Addresses::configured(url("https://sign.example.org"), urls, None).unwrap();
+        let reached = |addresses: &Addresses| {
+            let (url, authorities) = addresses.trust_inside().unwrap();
+            (url.as_str().to_owned(), authorities.map(Path::to_owned))
+        };
+        assert_eq!(reached(&outside), ("https://trust.example.org".to_owned(), None));
+        let file = Some(PathBuf::from("ca.pem"));
+        let inside = outside.with_trust_inside(Some(url("http://trust:8080")), file.clone());
+        assert_eq!(reached(&inside), ("http://trust:8080".to_owned(), file));
+        assert_eq!(inside.url(Role::Trust).unwrap().as_str(), "https://trust.example.org", "clients stay outside");
     }
 }

@@ -10,6 +10,7 @@
 use super::{
     AccessSettings, OperationsArguments, RekorV1Arguments, RekorV2Arguments, SearchArguments, Setup, SignIn,
     access::Access,
+    agreement,
     authority::{self, Issuing, RotatedAuthority},
     clock::GuardedClock,
     ct_shards::{self, CtShards, RotatedCt},
@@ -21,6 +22,7 @@ use super::{
     readiness::{self, Checked},
     running::RunningLogs,
     search::{self, Search},
+    served,
     timestamps::{TimestampArguments, Timestamps},
     transparency,
     trust::{self, Publisher, TrustSources},
@@ -33,7 +35,13 @@ use crate::{
     listening::Listening,
     monitor::MonitorConfiguration,
     role::Role,
-    rotation::{self, RingFiles, follow::Rotation, generations::Generations, observe, status::Statuses},
+    rotation::{
+        self, RingFiles,
+        follow::{Rotation, Shared},
+        generations::Generations,
+        observe,
+        status::Statuses,
+    },
 };
 use anyhow::Context as _;
 use axum::Router;
@@ -114,8 +122,7 @@ impl Instance {
         guarded: GuardedClock,
         mut choices: Choices<'_>,
     ) -> anyhow::Result<Self> {
-        let has = |role| setup.roles.contains(&role);
-        let common = Common::new(setup, &guarded);
+        let common = Common::new(setup, &guarded)?;
         let Common { clock, .. } = &common;
         let keys = common.keys().await?;
         let access = common.access(std::mem::take(&mut choices.access), &keys)?;
@@ -138,16 +145,18 @@ impl Instance {
         let (search, following) = Common::search(logs.as_ref(), &mut choices, &access, metrics.as_ref())?.unzip();
         let (monitor, monitoring) = common.monitor(logs.as_ref(), &choices, metrics.as_ref())?.unzip();
         let statuses = Statuses::new(audit.clone());
+        let serving = served::serving(tuf.as_ref(), setup.addresses, clock)?;
         metrics.as_ref().map_or(Ok(()), |metrics| statuses.measure(metrics).and_then(|()| guarded.measure(metrics)))?;
+        let shared = Shared { clock: Arc::clone(clock), statuses, serving };
         let shards = logs.as_ref().map(|logs| logs.ct.clone());
         let (ct_keys, rekor_keys) = log_keys.apart();
-        let followed = Followed { keys, ct_keys, shards, publisher: publisher.clone(), statuses: statuses.clone() };
-        let (authority, mut background) = if has(Role::Ca) {
+        let followed = Followed { keys, ct_keys, shards, publisher: publisher.clone(), shared: shared.clone() };
+        let (authority, mut background) = if setup.roles.contains(&Role::Ca) {
             common.authority(followed, choices, issuer.as_deref(), metrics.as_ref())?
         } else {
             ((Router::new(), Checked::default()), common.observed_authority(followed)?)
         };
-        background.extend(rekor_keys.follow(common.ring(), logs.as_ref(), publisher.as_ref(), clock, &statuses)?);
+        background.extend(rekor_keys.follow(common.ring(), logs.as_ref(), publisher.as_ref(), &shared)?);
         let upkeep = Upkeep::new(setup.data.path(), audit, clock);
         background.extend(upkeep.start()?.into_iter().chain(guarded.into_background()).chain(monitoring));
         background.extend(following.into_iter().flatten().chain(access.into_background()));
@@ -160,7 +169,7 @@ impl Instance {
         assembly.add(Role::Trust, tuf.as_ref().map(|tuf| (tuf.router(), tuf.checks())));
         if let Some(timestamps) = timestamps {
             assembly.add(Role::Tsa, Some((timestamps.router(metrics.as_ref())?, timestamps.checks())));
-            background.extend(timestamps.into_background(publisher, statuses)?);
+            background.extend(timestamps.into_background(publisher, shared)?);
         } else {
             background.push(common.observed_timestamps(publisher));
         }
@@ -252,13 +261,15 @@ struct Followed {
     ct_keys: Generations<PublicKey>,
     shards: Option<CtShards>,
     publisher: Option<Publisher>,
-    statuses: Statuses,
+    shared: Shared,
 }
 
 impl<'a> Common<'a> {
-    fn new(setup: &'a Setup<'a>, guarded: &GuardedClock) -> Self {
+    /// Refuses a data directory whose files contradict each other.
+    fn new(setup: &'a Setup<'a>, guarded: &GuardedClock) -> anyhow::Result<Self> {
+        agreement::verify(setup.data.path())?;
         let (clock, guard) = (guarded.guard(), guarded.guard());
-        Self { setup, clock, guard, random: Arc::new(SystemRandom), own: OwnAuthority::default() }
+        Ok(Self { setup, clock, guard, random: Arc::new(SystemRandom), own: OwnAuthority::default() })
     }
 
     fn ring(&self) -> RingFiles {
@@ -335,10 +346,10 @@ impl<'a> Common<'a> {
         shards: Option<CtShards>,
         issuing: Option<Arc<Issuing>>,
         publisher: Option<Publisher>,
-        statuses: Statuses,
+        shared: Shared,
     ) -> anyhow::Result<JoinHandle<()>> {
         if let Some(shards) = shards {
-            return Rotation::start(keys, RotatedCt { shards, issuing, publisher }, Arc::clone(&self.clock), statuses);
+            return Rotation::start(keys, RotatedCt { shards, issuing, publisher }, shared);
         }
         let (addresses, logs_to) = (self.setup.addresses.clone(), AtomicU64::new(keys.signing_credential()?.0));
         Ok(observe::start(self.ring(), rotation::Role::Ct, move |keys: &Generations<PublicKey>| {
@@ -354,12 +365,12 @@ impl<'a> Common<'a> {
 
     /// What follows the rotations of an authority in another process.
     fn observed_authority(&self, followed: Followed) -> anyhow::Result<Vec<JoinHandle<()>>> {
-        let Followed { ct_keys, shards, publisher, statuses, .. } = followed;
+        let Followed { ct_keys, shards, publisher, shared, .. } = followed;
         let (own_log, published) = (shards.as_ref().map(|shards| shards.first().clone()), publisher.clone());
         let own = self.own.clone();
         let take = move |keys: &_| authority::observe(own_log.as_ref(), &own, published.as_ref(), keys);
         let observed = observe::start(self.ring(), rotation::Role::Ca, take);
-        Ok(vec![observed, self.certificate_logs(ct_keys, shards, None, publisher, statuses)?])
+        Ok(vec![observed, self.certificate_logs(ct_keys, shards, None, publisher, shared)?])
     }
 
     /// What follows the rotations of a timestamp authority in another process.
@@ -446,7 +457,7 @@ impl<'a> Common<'a> {
     /// The certificate authority's routes and checks, and what runs beside it.
     fn authority(
         &self,
-        Followed { keys, ct_keys, shards, publisher, statuses }: Followed,
+        Followed { keys, ct_keys, shards, publisher, shared }: Followed,
         Choices { transparency, operations, settings, .. }: Choices<'_>,
         issuer: Option<&Issuer>,
         metrics: Option<&Metrics>,
@@ -462,7 +473,7 @@ impl<'a> Common<'a> {
         let (chain, signer) = keys.signing()?;
         let pipeline = Pipeline::new(chain, signer, transparency.clone(), Arc::clone(random))
             .context("the certificates of the authority are for another key than the one that signs; restore keys/ from a backup")?;
-        let (rates, records) = (operations.rates(), OperationsArguments::records(statuses.audit(), metrics)?);
+        let (rates, records) = (operations.rates(), OperationsArguments::records(shared.statuses.audit(), metrics)?);
         let own_issuer: Option<IssuerSettings> = issuer.map(|issuer| authority::development_issuer(issuer.url()));
         let guard = Arc::clone(guard);
         let authority = authority::authority(own_issuer.as_ref(), &settings, pipeline, guard, rates, records)?;
@@ -475,8 +486,8 @@ impl<'a> Common<'a> {
         let (issuing, own_log) = (Arc::new(issuing), shards.as_ref().map(|shards| shards.first().clone()));
         let (own, named) = (self.own.clone(), publisher.clone());
         let subject = RotatedAuthority { issuing: Arc::clone(&issuing), own_log, own, publisher: named };
-        let mut background = vec![expiry, Rotation::start(keys, subject, Arc::clone(clock), statuses.clone())?];
-        background.push(self.certificate_logs(ct_keys, shards, Some(issuing), publisher, statuses)?);
+        let mut background = vec![expiry, Rotation::start(keys, subject, shared.clone())?];
+        background.push(self.certificate_logs(ct_keys, shards, Some(issuing), publisher, shared)?);
         let routes = authority::router(&authority, metrics).context("cannot serve the authority")?;
         let checks = authority::checks(&authority, Arc::clone(clock));
         background.extend(authority::follow_issuers(settings.issuers, authority, own_issuer)?);

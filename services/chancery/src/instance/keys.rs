@@ -29,8 +29,10 @@ pub(crate) struct KeyRecord {
     pub(crate) generation: u64,
     /// Whether it signs.
     pub(crate) state: State,
-    /// Since when the server has published it, if it says so.
+    /// Since when clients can fetch it, if the server says so.
     pub(crate) published: Option<Timestamp>,
+    /// Why clients cannot fetch it yet.
+    pub(crate) unpublished: Option<String>,
     /// What it signs after this time does not count.
     pub(crate) ends: Option<Timestamp>,
     /// Whether the server signs with it at this moment: another one than the active one, while that cannot be used.
@@ -97,6 +99,7 @@ fn rotated(files: &RingFiles, role: Role) -> anyhow::Result<Vec<KeyRecord>> {
         let published = progress.as_ref().and_then(|progress| progress.published_seconds.get(&number));
         keys.push(KeyRecord {
             published: published.copied().map(Timestamp::from_seconds),
+            unpublished: progress.as_ref().and_then(|progress| progress.unpublished.get(&number).cloned()),
             ends: generation.ends_seconds.map(Timestamp::from_seconds),
             obstacle: progress.as_ref().and_then(|progress| progress.obstacles.get(&number).cloned()),
             signing: progress.as_ref().map_or(generation.state == State::Active, |progress| progress.signing == number),
@@ -203,6 +206,7 @@ fn unrotated(role: &str, public_key: PublicKey, place: String) -> KeyRecord {
         generation: 1,
         state: State::Active,
         published: None,
+        unpublished: None,
         ends: None,
         signing: true,
         obstacle: None,
@@ -224,6 +228,7 @@ fn record(
         generation: generation.number,
         state: generation.state,
         published: None,
+        unpublished: None,
         ends: None,
         signing: false,
         obstacle: None,

@@ -6,10 +6,13 @@ use super::{
     rekor2_shards::{self, RotatedRekor2},
     trust::{Publisher, TrustSources},
 };
-use crate::rotation::{RingFiles, Role, follow::Rotation, generations::Generations, observe, status::Statuses};
-use chancery_daemon::clock::Clock;
+use crate::rotation::{
+    RingFiles, Role,
+    follow::{Rotation, Shared},
+    generations::Generations,
+    observe,
+};
 use chancery_verify::{PublicKey, Timestamp};
-use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 /// The keys.
@@ -58,8 +61,7 @@ impl RekorKeys {
         ring: RingFiles,
         logs: Option<&Logs>,
         publisher: Option<&Publisher>,
-        clock: &Arc<dyn Clock>,
-        statuses: &Statuses,
+        shared: &Shared,
     ) -> anyhow::Result<[JoinHandle<()>; 2]> {
         let (of_v1, of_v2) = (publisher.cloned(), publisher.cloned());
         let Some(logs) = logs else {
@@ -70,9 +72,6 @@ impl RekorKeys {
         };
         let rekor = RotatedRekor { shards: logs.rekor.clone(), publisher: of_v1 };
         let rekor2 = RotatedRekor2 { shards: logs.rekor2.clone(), publisher: of_v2 };
-        Ok([
-            Rotation::start(self.rekor, rekor, Arc::clone(clock), statuses.clone())?,
-            Rotation::start(self.rekor2, rekor2, Arc::clone(clock), statuses.clone())?,
-        ])
+        Ok([Rotation::start(self.rekor, rekor, shared.clone())?, Rotation::start(self.rekor2, rekor2, shared.clone())?])
     }
 }

@@ -10,9 +10,8 @@ use crate::{
     role::Role,
     rotation::{
         self, RingFiles,
-        follow::{Rotation, Subject},
+        follow::{Rotation, Shared, Subject},
         generations::Generations,
-        status::Statuses,
     },
 };
 use anyhow::Context as _;
@@ -149,13 +148,13 @@ impl Timestamps {
     pub(super) fn into_background(
         self,
         publisher: Option<Publisher>,
-        statuses: Statuses,
+        shared: Shared,
     ) -> anyhow::Result<Vec<JoinHandle<()>>> {
         let Self { authority, keys, clock } = self;
         let watched = Arc::clone(&authority);
         let expiry = watch_expiry(ROLE, move || watched.expires(), Arc::clone(&clock));
-        let subject = RotatedTimestamps { authority, publisher, clock: Arc::clone(&clock) };
-        let rotation = Rotation::start(keys, subject, clock, statuses)?;
+        let subject = RotatedTimestamps { authority, publisher, clock };
+        let rotation = Rotation::start(keys, subject, shared)?;
         Ok(vec![expiry, rotation])
     }
 }

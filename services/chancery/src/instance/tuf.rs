@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! tuf/                    the repository, as it is served under /tuf/
+//! marks/tuf.json          the newest versions that were served
 //! tuf.json                how long metadata is valid, keys that are elsewhere, and the URL; there once the repository has been made
 //! keys/tuf-ROLE.pem       the first key of a role; keys/tuf-ROLE-N.pem one that root version N has brought
 //! ```
@@ -14,8 +15,8 @@ mod settings;
 
 pub(crate) use settings::{TufArguments, lifetime};
 
-use super::{Setup, readiness::Checked};
-use crate::role;
+use super::{Setup, readiness::Checked, shards::marks};
+use crate::{data_directory::private_directory, role};
 use anyhow::{Context as _, ensure};
 use chancery_ca::audit::AuditLog;
 use chancery_daemon::{
@@ -28,7 +29,7 @@ use chancery_daemon::{
 };
 use chancery_trust::{
     CurrentFiles,
-    tuf::{self, Directory, HeldKeys, KeySource, KeysHeld, Publisher, Repository, Role, Service},
+    tuf::{self, Directory, HeldKeys, KeySource, KeysHeld, Mark, Publisher, Repository, Role, Service},
 };
 use chancery_verify::{hash, key::KeyKind};
 use settings::Settings;
@@ -227,8 +228,10 @@ impl Tuf {
         let before = Repository::read(&directory)?;
         let publisher = Publisher::new(directory, keys, settings.lifetimes());
         let first = Arc::clone(&files.borrow_and_update());
-        let service =
-            Service::start(publisher, &first, Arc::clone(&clock)).await.context("cannot open the TUF repository")?;
+        private_directory(&marks(path))?;
+        let mark = Mark::new(marks(path).join("tuf.json"));
+        let service = Service::start(publisher, mark, &first, Arc::clone(&clock)).await;
+        let service = service.context("cannot open the TUF repository")?;
         settings.write(path)?;
         check_keys(path, &service).await?;
         if let Some(metrics) = metrics {

@@ -1,9 +1,14 @@
 //! `keys/ring.json`, `served.json` and `served-ROLE.json` in a data directory.
 //!
 //! A role the ring does not have is one whose key was never rotated: what `instance.json` says is its first generation. How
-//! far a server is stands in a file for each role, because roles may have a process each.
+//! far a server is stands in a file for each role, because roles may have a process each. A ring that is lost or older than what
+//! was done or published is refused ([`agreement`]), by every reader.
 
-use super::ring::{Generation, Place, Progress, Ring, Role, Root, SCHEMA, State};
+use super::{
+    agreement::{self, Contradiction, Disagreement},
+    published::Published,
+    ring::{Generation, Place, Progress, Ring, Role, Root, SCHEMA, State},
+};
 use crate::{data_directory::recorded_instance, durable};
 use anyhow::{Context as _, bail, ensure};
 use chancery_trust::FileName;
@@ -83,13 +88,30 @@ impl RingFiles {
         Ok(())
     }
 
-    /// What is wanted of a role.
+    /// What is wanted of a role, which is in the result in any case.
+    ///
+    /// # Errors
+    /// With a [`Contradiction`] if it is not what comes after what was done and published.
     pub(crate) fn ring(&self, role: Role) -> anyhow::Result<Ring> {
-        self.parse(self.ring_text()?.as_deref(), role)
+        // Read before the ring, which may only be ahead of it.
+        let progress = self.progress(role);
+        let (root, published) = (self.trusted_root(), self.published());
+        let text = self.ring_text()?;
+        let ring = self.parse(text.as_deref(), role)?;
+        // A directory that is not complete yet has published nothing.
+        if !self.is_complete()? {
+            return Ok(ring);
+        }
+        if let Ok(Some(progress)) = &progress {
+            let verdict = agreement::with_progress(&ring, role, progress);
+            verdict.map_err(|found| self.contradiction(&self.served_file(role), found))?;
+        }
+        published.map_or(Ok(()), |published| self.verify_published(&ring, role, &published, &root))?;
+        Ok(ring)
     }
 
     /// What a text from [`Self::ring_text`] says of a role, which is in the result in any case.
-    pub(crate) fn parse(&self, text: Option<&[u8]>, role: Role) -> anyhow::Result<Ring> {
+    fn parse(&self, text: Option<&[u8]>, role: Role) -> anyhow::Result<Ring> {
         let path = self.ring_file();
         let mut ring = match text {
             None => Ring::new(),
@@ -105,6 +127,81 @@ impl RingFiles {
             ring.begin(role, self.first(role)?);
         }
         Ok(ring)
+    }
+
+    /// Refuses a ring that is not what comes after what the trusted root at `path` says.
+    pub(crate) fn verify_published(
+        &self,
+        ring: &Ring,
+        role: Role,
+        published: &Published,
+        path: &Path,
+    ) -> anyhow::Result<()> {
+        // The other logs that the trusted root has in the same list.
+        let other = match role {
+            Role::Rekor => Some(Role::Rekor2),
+            Role::Rekor2 => Some(Role::Rekor),
+            Role::Ca | Role::Tsa | Role::Ct => None,
+        };
+        let others = match other {
+            None => Vec::new(),
+            Some(other) if ring.knows(other) => ring.generations(other).to_vec(),
+            Some(other) => self.first(other).into_iter().collect(),
+        };
+        let is_other = |fingerprint: &str| {
+            // A certificate log elsewhere was published, too.
+            role == Role::Ct && !self.has_log_key(fingerprint)
+                || others.iter().any(|generation| generation.fingerprint == fingerprint)
+        };
+        let verdict = agreement::with_published(ring, role, published, is_other);
+        verdict.map_err(|found| self.contradiction(path, found).into())
+    }
+
+    /// Refuses a ring whose generations have other keys than the files that clients know them by, or have lost them.
+    pub(crate) fn verify_key_files(&self, ring: &Ring, role: Role) -> anyhow::Result<()> {
+        for generation in ring.generations(role) {
+            let counts = matches!(generation.state, State::Active | State::Outgoing | State::Retired);
+            let Some(name) = generation.chain.as_deref().filter(|_| counts) else { continue };
+            let path = self.key_file(name);
+            let found = if path.exists() {
+                // What cannot be read is told when it is used.
+                let Some(key) = public_key(role, &path) else { continue };
+                Some(hex::encode(key.fingerprint()))
+            } else if generation.state == State::Active {
+                continue;
+            } else {
+                None
+            };
+            let verdict = agreement::with_key_file(role, generation, found.as_deref());
+            verdict.map_err(|found| self.contradiction(&path, found))?;
+        }
+        Ok(())
+    }
+
+    /// Whether `keys/` has the public half of a certificate log with this fingerprint.
+    fn has_log_key(&self, fingerprint: &str) -> bool {
+        let entries = fs::read_dir(self.key_file("")).into_iter().flatten().filter_map(Result::ok);
+        let mut paths = entries.map(|entry| entry.path()).filter(|path| {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            name.starts_with(Role::Ct.name()) && path.extension().is_some_and(|extension| extension == "pub")
+        });
+        paths.any(|path| public_key(Role::Ct, &path).is_some_and(|key| hex::encode(key.fingerprint()) == fingerprint))
+    }
+
+    fn contradiction(&self, other: &Path, disagreement: Disagreement) -> Contradiction {
+        let path = self.ring_file();
+        let missing = if path.exists() { "" } else { " is missing, and a data directory without it" };
+        let ring = format!("{}{missing}", path.display());
+        Contradiction { ring, other: other.display().to_string(), disagreement }
+    }
+
+    fn trusted_root(&self) -> PathBuf {
+        self.directory.join("trust").join(FileName::TrustedRoot.as_str())
+    }
+
+    /// What the trusted root on disk says. `None` if it is not there or cannot be read: every start writes it anew.
+    fn published(&self) -> Option<Published> {
+        Published::parse(&fs::read(self.trusted_root()).ok()?).ok()
     }
 
     /// The only generation of a key that was never rotated.
@@ -148,7 +245,7 @@ impl RingFiles {
 
     /// URLs of the signature logs in the trusted root on disk, if it is here.
     pub(crate) fn published_log_urls(&self) -> anyhow::Result<Vec<String>> {
-        let path = self.directory.join("trust").join(FileName::TrustedRoot.as_str());
+        let path = self.trusted_root();
         if !path.exists() {
             return Ok(Vec::new());
         }
@@ -198,6 +295,15 @@ impl RingFiles {
             Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
         }
     }
+}
+
+/// The key that clients know by the file at `path`: a log's public half, or of an authority the one of the first certificate.
+fn public_key(role: Role, path: &Path) -> Option<PublicKey> {
+    let text = fs::read(path).ok()?;
+    if role.is_log() {
+        return PublicKey::from_pem(&text).ok();
+    }
+    Certificate::from_pem(&text).ok().map(|certificate| certificate.public_key().clone())
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {

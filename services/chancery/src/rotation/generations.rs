@@ -1,6 +1,6 @@
 //! The generations of a role's key, opened: which of them are to be trusted, shown, and signed with.
 
-use super::{Generation, Place, Progress, Ring, RingFiles, Role, State, credential::Credential};
+use super::{Generation, Place, Progress, Published, Ring, RingFiles, Role, State, credential::Credential};
 use anyhow::{Context as _, anyhow, ensure};
 use chancery_daemon::signer::Signer;
 use chancery_trust::Validity;
@@ -67,7 +67,10 @@ impl<C: Credential> Generations<C> {
         } else {
             keys.signs(active.number, now);
         }
-        keys.progress.published_seconds.entry(keys.progress.signing).or_insert_with(|| now.seconds());
+        // The first key of a role is published with the instance.
+        if keys.ring.generations(role).len() == 1 {
+            keys.progress.published_seconds.entry(keys.progress.signing).or_insert_with(|| now.seconds());
+        }
         Ok(keys)
     }
 
@@ -89,6 +92,7 @@ impl<C: Credential> Generations<C> {
     pub(super) async fn take(&mut self, ring: Ring, now: Timestamp) {
         self.ring = ring;
         self.progress.obstacles.clear();
+        self.forget_withdrawn();
         self.read_credentials();
         for state in [State::Active, State::Staged] {
             let Ok(generation) = self.only(state) else { continue };
@@ -106,6 +110,17 @@ impl<C: Credential> Generations<C> {
                 opened.signer = None;
             }
         }
+    }
+
+    /// Nobody waits any more for what was abandoned.
+    fn forget_withdrawn(&mut self) {
+        let generations = self.ring.generations(self.role);
+        let waits = |number: &u64| {
+            let found = generations.iter().find(|generation| generation.number == *number);
+            found.is_some_and(|generation| matches!(generation.state, State::Staged | State::Active))
+        };
+        self.progress.offered.retain(&waits);
+        self.progress.unpublished.retain(|number, _| waits(number));
     }
 
     /// Generations of which the process has done what the ring says, and the audit log does not say so.
@@ -151,7 +166,14 @@ impl<C: Credential> Generations<C> {
         let path = self.files.key_file(name);
         let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let credential = C::parse(&text).with_context(|| format!("cannot use {}", path.display()))?;
-        ensure!(is(generation, credential.key()), "{} belongs to another key than the staged one", path.display());
+        ensure!(
+            is(generation, credential.key()),
+            "{} is of the key with SHA-256 {}, but keys/ring.json has {} as generation {}; put that file back from a backup",
+            path.display(),
+            hex::encode(credential.key().fingerprint()),
+            generation.fingerprint,
+            generation.number
+        );
         Ok(credential)
     }
 
@@ -223,27 +245,37 @@ impl<C: Credential> Generations<C> {
     }
 
     /// Generations that may be published, in the order they are published in. One that was staged is, once it can be used; what
-    /// was published stays.
-    fn published(&self) -> impl Iterator<Item = (&Generation, &Opened<C>)> {
+    /// was offered or published stays.
+    fn publishable(&self) -> impl Iterator<Item = (&Generation, &Opened<C>)> {
         let in_state = |state| self.ring.generations(self.role).iter().rev().filter(move |found| found.state == state);
         ORDER.into_iter().flat_map(in_state).filter_map(|generation| {
             let number = generation.number;
             let known = generation.state != State::Staged
+                || self.progress.offered.contains(&number)
                 || self.progress.published_seconds.contains_key(&number)
                 || !self.progress.obstacles.contains_key(&number) && self.opened.get(&number)?.signer.is_some();
             Some((generation, self.opened.get(&number).filter(|_| known)?))
         })
     }
 
+    /// Generations that no client could fetch yet, and that sign or will sign.
+    fn unpublished(&self) -> impl Iterator<Item = &Generation> {
+        let publishable = self.publishable().map(|(generation, _)| generation);
+        publishable.filter(|generation| {
+            let counts = matches!(generation.state, State::Staged | State::Active);
+            counts && !self.progress.published_seconds.contains_key(&generation.number)
+        })
+    }
+
     /// What may be signed with, or lately was.
     pub(crate) fn shown(&self) -> Vec<Arc<C>> {
-        let published = self.published().filter(|(generation, _)| generation.state != State::Retired);
+        let published = self.publishable().filter(|(generation, _)| generation.state != State::Retired);
         published.map(|(_, opened)| Arc::clone(&opened.credential)).collect()
     }
 
     /// What is to be trusted, and when.
     pub(crate) fn trusted(&self) -> Vec<Trusted<C>> {
-        let published = self.published().map(|(generation, opened)| Trusted {
+        let published = self.publishable().map(|(generation, opened)| Trusted {
             number: generation.number,
             credential: Arc::clone(&opened.credential),
             validity: Validity {
@@ -256,11 +288,41 @@ impl<C: Credential> Generations<C> {
         published.collect()
     }
 
-    /// Notes that everything in [`Self::published`] is.
-    pub(super) fn note_published(&mut self, now: Timestamp) {
-        let numbers: Vec<u64> = self.published().map(|(generation, _)| generation.number).collect();
-        for number in numbers {
-            self.progress.published_seconds.entry(number).or_insert_with(|| now.seconds());
+    /// Notes that everything in [`Self::publishable`] may be published, also by another process.
+    pub(super) fn note_offered(&mut self) {
+        let numbers: Vec<u64> = self.unpublished().map(|generation| generation.number).collect();
+        self.progress.offered.extend(numbers);
+    }
+
+    /// Whether there is something that clients could not fetch yet.
+    pub(super) fn awaits_publication(&self) -> bool {
+        self.unpublished().next().is_some()
+    }
+
+    /// Notes which generations clients are given: those in the trusted root that is served.
+    pub(super) fn note_published(&mut self, served: Result<(&Published, Option<&str>), &str>, now: Timestamp) {
+        let missing = |reason: Option<&str>| {
+            let reason = reason.unwrap_or("the TUF repository that is served does not have it yet");
+            reason.to_owned()
+        };
+        let found: Vec<(u64, Result<(), String>)> = self
+            .unpublished()
+            .map(|generation| {
+                let verdict = served.map_err(str::to_owned).and_then(|(published, behind)| {
+                    let is_served = published.keys(self.role).contains_key(&generation.fingerprint);
+                    if is_served { Ok(()) } else { Err(missing(behind)) }
+                });
+                (generation.number, verdict)
+            })
+            .collect();
+        for (number, verdict) in found {
+            if let Err(reason) = verdict {
+                self.progress.unpublished.insert(number, reason);
+            } else {
+                self.progress.published_seconds.insert(number, now.seconds());
+                self.progress.offered.remove(&number);
+                self.progress.unpublished.remove(&number);
+            }
         }
     }
 
@@ -298,7 +360,17 @@ pub(crate) async fn open_generation(files: &RingFiles, role: Role, generation: &
     let signer = open_as(files, role, &generation.key, Some(&known)).await?;
     ensure!(
         is(generation, signer.public_key()),
-        "the key is not the one that was staged; put the staged key back, or give it up: chancery keys rotate ROLE abandon"
+        "{} is the key with SHA-256 {}, but {} is of generation {} of the {} key, with SHA-256 {}; put that key back, or, if it was \
+         only staged, give it up: chancery keys rotate {role} abandon",
+        match &generation.key {
+            Place::File(name) => files.key_file(name).display().to_string(),
+            Place::Uri(uri) => uri.clone(),
+        },
+        hex::encode(signer.public_key().fingerprint()),
+        files.key_file(generation.chain.as_deref().unwrap_or("ring.json")).display(),
+        generation.number,
+        role.title(),
+        generation.fingerprint,
     );
     Ok(signer)
 }

@@ -11,7 +11,10 @@
 use chancery_daemon::signer::Use;
 use chancery_verify::{Timestamp, certificate::profile::MAX_LIFETIME_SECONDS};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 /// Version of both files.
 pub(super) const SCHEMA: u32 = 1;
@@ -179,7 +182,13 @@ pub(crate) struct Ring {
 pub(crate) struct Progress {
     /// The generation that signs.
     pub(crate) signing: u64,
-    /// Since when each generation has been published, in seconds since 1970.
+    /// Generations that can be used, and so may be published, before they are.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) offered: BTreeSet<u64>,
+    /// Why clients cannot fetch a generation yet that is offered.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) unpublished: BTreeMap<u64, String>,
+    /// Since when clients can fetch each generation, in seconds since 1970: TUF metadata that contains it is served.
     #[serde(default)]
     pub(crate) published_seconds: BTreeMap<u64, u64>,
     /// When each generation that signs no more had stopped.
@@ -201,9 +210,10 @@ pub(crate) enum Refusal {
     #[error("no generation is {state}; see: chancery keys list")]
     Nothing { state: &'static str },
     #[error(
-        "the server has not published generation {number} yet; a running server does so within a second, so start it"
+        "clients cannot fetch generation {number} yet, and would refuse what it signs: {reason}. To activate it all the same: \
+         activate --now"
     )]
-    Unpublished { number: u64 },
+    Unpublished { number: u64, reason: String },
     #[error("the server cannot use generation {number}: {reason}")]
     Unusable { number: u64, reason: String },
     #[error(
@@ -222,6 +232,21 @@ pub(crate) enum Refusal {
          --end"
     )]
     EndsTooLate { end: String, last: String },
+}
+
+impl Progress {
+    /// Why clients cannot fetch this generation.
+    pub(crate) fn reason_unpublished(&self, number: u64) -> String {
+        self.unpublished.get(&number).cloned().unwrap_or_else(|| {
+            format!("the server has not published generation {number} yet; a running server does so within seconds, so start it")
+        })
+    }
+}
+
+impl Refusal {
+    fn unpublished(number: u64, progress: &Progress) -> Self {
+        Self::Unpublished { number, reason: progress.reason_unpublished(number) }
+    }
 }
 
 impl Ring {
@@ -284,23 +309,27 @@ impl Ring {
         self.roles.entry(role).or_default().push(generation);
     }
 
-    /// Has the staged generation sign. Returns its number.
+    /// Has the staged generation sign, which clients must have been able to fetch for `overlap_seconds`; if that is `None`, at
+    /// once. Returns its number.
     pub(crate) fn activate(
         &mut self,
         role: Role,
         progress: &Progress,
-        overlap_seconds: u64,
+        overlap_seconds: Option<u64>,
         now: Timestamp,
     ) -> Result<u64, Refusal> {
         let number = self.find_mut(role, State::Staged)?.number;
         if let Some(reason) = progress.obstacles.get(&number) {
             return Err(Refusal::Unusable { number, reason: reason.clone() });
         }
-        let published = *progress.published_seconds.get(&number).ok_or(Refusal::Unpublished { number })?;
-        let from = Timestamp::from_seconds(published.saturating_add(overlap_seconds));
-        if now < from {
-            let published = Timestamp::from_seconds(published).rfc3339();
-            return Err(Refusal::TooEarly { number, published, from: from.rfc3339() });
+        if let Some(overlap_seconds) = overlap_seconds {
+            let published = progress.published_seconds.get(&number);
+            let published = *published.ok_or_else(|| Refusal::unpublished(number, progress))?;
+            let from = Timestamp::from_seconds(published.saturating_add(overlap_seconds));
+            if now < from {
+                let published = Timestamp::from_seconds(published).rfc3339();
+                return Err(Refusal::TooEarly { number, published, from: from.rfc3339() });
+            }
         }
         self.find_mut(role, State::Active)?.state = State::Outgoing;
         let staged = self.find_mut(role, State::Staged)?;

@@ -55,6 +55,7 @@ impl Prepared {
     fn read(configuration: &Configuration, roles: &BTreeSet<Role>) -> anyhow::Result<Self> {
         let issuers = roles.contains(&Role::Ca).then_some(configuration.ca.issuers.as_path());
         missing_tls(configuration.listen.tls.as_ref())?;
+        configuration.trust.check_files()?;
         let has_logs = roles.contains(&Role::Log);
         let tiles = configuration.tiles().map(|tiles| tiles.place().context("[log] tiles")).transpose()?;
         Ok(Self {

@@ -2,7 +2,7 @@
 //! by the command line, and raises an alarm if it cannot.
 
 use super::{
-    Publication, Publisher, Repository, Role, TufError, Urgency, directory::Stamp, publisher::Published,
+    Mark, Publication, Publisher, Repository, Role, TufError, Urgency, directory::Stamp, publisher::Published,
     repository::RoleStatus,
 };
 use crate::files::TrustFiles;
@@ -15,7 +15,7 @@ use chancery_verify::Timestamp;
 use std::{
     sync::{
         Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -28,6 +28,7 @@ const MAX_PAUSE: u32 = 60;
 /// The served repository, and the task that keeps it valid.
 pub struct Service {
     publisher: Publisher,
+    mark: Mark,
     clock: Arc<ClockGuard>,
     served: RwLock<Arc<Repository>>,
     wanted: Mutex<Wanted>,
@@ -35,6 +36,8 @@ pub struct Service {
     changing: tokio::sync::Mutex<()>,
     failures: AtomicU64,
     last_failure: Mutex<Option<String>>,
+    /// Whether the mark is behind what is served.
+    is_unmarked: AtomicBool,
 }
 
 struct Wanted {
@@ -47,24 +50,34 @@ struct Wanted {
 impl Service {
     /// Opens or creates the repository, and publishes `files`. An unavailable key or a clock in doubt is not an error if
     /// the repository exists: it is served unchanged.
+    ///
+    /// # Errors
+    /// [`TufError::RolledBack`] if the repository is older than `mark` says, and others if it cannot be read or made.
     pub async fn start(
         publisher: Publisher,
+        mark: Mark,
         files: &TrustFiles,
         clock: Arc<ClockGuard>,
     ) -> Result<Arc<Self>, TufError> {
         let publication = Publication::of(files)?;
+        // Before a new one could be made.
+        let directory = publisher.directory();
+        mark.verify(directory.path(), Repository::read(directory)?.as_ref())?;
         let now = if publisher.is_new()? { clock.signing_time()? } else { clock.now() };
         let repository = publisher.create(&publication, now).await?;
         let wanted = Wanted { publication, state: Published::Served, is_behind: true };
         let service = Arc::new(Self {
             publisher,
+            mark,
             clock,
             served: RwLock::new(Arc::new(repository)),
             wanted: Mutex::new(wanted),
             changing: tokio::sync::Mutex::new(()),
             failures: AtomicU64::new(0),
             last_failure: Mutex::new(None),
+            is_unmarked: AtomicBool::new(false),
         });
+        service.keep_mark(&service.repository());
         // Renew before the first request if possible: no client should receive expired metadata.
         if let Err(error) = service.work().await {
             service.report(&error);
@@ -97,6 +110,12 @@ impl Service {
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner).state
     }
 
+    /// Returns why the last change could not be made, until one can.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Returns every role's version, expiry and urgency.
     #[must_use]
     pub fn status(&self) -> Vec<RoleStatus> {
@@ -126,8 +145,7 @@ impl Service {
             return None;
         }
         let verb = if urgency == Urgency::Expired { "has expired" } else { "expires" };
-        let why = self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let why = why.map_or_else(String::new, |why| format!(" and could not be renewed: {why}"));
+        let why = self.failure().map_or_else(String::new, |why| format!(" and could not be renewed: {why}"));
         Some(format!("the TUF {role} metadata {verb} on {}{why}; see: chancery trust status", expires.rfc3339()))
     }
 
@@ -169,6 +187,9 @@ impl Service {
                 self.reload();
                 // Taken before reading, so that a later change gives another stamp.
                 seen = Some(stamp);
+            }
+            if self.is_unmarked.load(Ordering::Relaxed) {
+                self.keep_mark(&self.repository());
             }
             if skip > 0 {
                 skip -= 1;
@@ -253,7 +274,19 @@ impl Service {
             Some(role) => {
                 tracing::error!(%role, "the TUF repository on disk is older than the one that was served; it is not served");
             }
-            None => *served = Arc::new(repository),
+            None => {
+                self.keep_mark(&repository);
+                *served = Arc::new(repository);
+            }
+        }
+    }
+
+    /// What cannot be recorded is served all the same: clients need it, and it is recorded later.
+    fn keep_mark(&self, repository: &Repository) {
+        let marked = self.mark.advance(repository);
+        let was_unmarked = self.is_unmarked.swap(marked.is_err(), Ordering::Relaxed);
+        if let Some(error) = marked.err().filter(|_| !was_unmarked) {
+            tracing::error!(%error, "which TUF metadata is served cannot be recorded; trying again");
         }
     }
 

@@ -69,6 +69,8 @@ pub(crate) struct Setting {
     pub(crate) directory: TempDir,
     pub(crate) keys: Arc<Keys>,
     pub(crate) publisher: Publisher,
+    /// Where the mark of what was served is.
+    marks: TempDir,
 }
 
 impl Setting {
@@ -80,11 +82,15 @@ impl Setting {
         }
         let publisher = publisher(directory.path(), &keys);
         publisher.create(&Publication::of(&example()).unwrap(), start()).await.unwrap();
-        Self { directory, keys, publisher }
+        Self { directory, keys, publisher, marks: tempfile::tempdir().unwrap() }
     }
 
     pub(crate) fn read(&self) -> Repository {
         read(self.directory.path()).unwrap()
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        Mark::new(self.marks.path().join("tuf.json"))
     }
 
     pub(crate) fn versions(&self) -> [u64; 4] {
@@ -187,7 +193,7 @@ async fn a_server_that_was_off_for_ten_years_goes_on_where_it_was() {
 /// A server over the same directory.
 pub(crate) async fn service(setting: &Setting, files: &TrustFiles, clock: &Arc<FixedClock>) -> Arc<Service> {
     let publisher = publisher(setting.directory.path(), &setting.keys);
-    Service::start(publisher, files, clock.guard()).await.unwrap()
+    Service::start(publisher, setting.mark(), files, clock.guard()).await.unwrap()
 }
 
 #[tokio::test]

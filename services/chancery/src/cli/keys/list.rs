@@ -50,6 +50,9 @@ fn remarks(key: &KeyRecord) -> String {
     let mut remarks = Vec::new();
     match (key.state, key.published) {
         (State::Staged, Some(published)) => remarks.push(format!("published since {}", published.rfc3339())),
+        (State::Staged | State::Active, None) if key.unpublished.is_some() => {
+            remarks.extend(key.unpublished.as_ref().map(|reason| format!("not published yet: {reason}")));
+        }
         (State::Staged, None) => remarks.push("not published yet".to_owned()),
         (State::Outgoing, _) if key.signing => remarks.push("still signs".to_owned()),
         _ => {}
@@ -70,6 +73,7 @@ fn json(key: &KeyRecord) -> Value {
         "place": key.place,
         "certificate_ends_at_seconds": seconds(key.certificate_ends),
         "published_at_seconds": seconds(key.published),
+        "unpublished_because": key.unpublished,
         "counts_until_seconds": seconds(key.ends),
         "signing": key.signing,
         "obstacle": key.obstacle,

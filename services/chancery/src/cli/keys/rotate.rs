@@ -1,5 +1,6 @@
 //! `chancery keys rotate`: the steps from one key to the next, while the server answers.
 
+mod activate;
 mod certificates;
 mod stage;
 
@@ -10,6 +11,7 @@ use crate::{
     output::Steps,
     rotation::{Progress, RingFiles, Role},
 };
+use activate::Activate;
 pub(super) use certificates::organization;
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_trust::tuf;
@@ -20,9 +22,9 @@ use std::{process::ExitCode, time::Duration};
 
 /// Replace a signing key while the server runs, without one failed request
 ///
-/// stage publishes the next key in the trusted root (a CA key also in the trust bundle); it signs nothing yet. Wait until
-/// every client has fetched it. activate signs with the next key instead of the old one. retire sets the time until which the
-/// old key is trusted. `chancery keys list` shows the progress.
+/// stage publishes the next key in the trusted root (a CA key also in the trust bundle); it signs nothing yet. It is published
+/// when the TUF repository serves it. Wait until every client has fetched it. activate signs with the next key instead of the old
+/// one. retire sets the time until which the old key is trusted. `chancery keys list` shows the progress.
 ///
 /// A new key of a log starts a new tree. activate freezes the old shard of a Rekor v1 log for ever. The old Rekor v2 log
 /// serves signers with an old signing configuration until retire freezes it.
@@ -105,16 +107,6 @@ enum Step {
     Abandon(Abandon),
 }
 
-/// Sign with the staged key from now on
-#[derive(Debug, Args)]
-#[command(after_help = "Example:
-  chancery keys rotate ca --data ./chancery-dev activate --overlap 24h")]
-struct Activate {
-    /// Require that the key has been published for this long: longer than any client caches trust files
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration::parse)]
-    overlap: Duration,
-}
-
 /// Set the time until which the old key is trusted
 ///
 /// The trusted root keeps the old key with that time. The trust bundle and fulcio-chain.pem have no times, so the old key is
@@ -163,8 +155,11 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let published = |progress: &Progress| progress.published_seconds.contains_key(&number);
             await_step(of(number), wait, published, "it is published", &mut steps).await?;
         }
-        Step::Activate(Activate { overlap }) => {
-            let number = ring.activate(role, &progress, overlap.as_secs(), now)?;
+        Step::Activate(activate) => {
+            let number = ring.activate(role, &progress, activate.overlap_seconds(), now)?;
+            if let Some(warning) = activate.warning(role, number, &progress, now) {
+                steps.say(&warning);
+            }
             files.write_ring(&ring)?;
             steps.say(&format!("generation {number} is active"));
             let signing = |progress: &Progress| progress.signing == number;
@@ -200,8 +195,14 @@ pub(super) async fn await_step(
     steps: &mut Steps,
 ) -> anyhow::Result<()> {
     let failed = "the server cannot use the new key and still signs with the old one";
-    let is_done = generation.await_progress(wait, done, failed).await?;
-    steps.say(if is_done { what } else { "no running server has taken this step yet; the next start takes it" });
+    if generation.await_progress(wait, done, failed).await? {
+        steps.say(what);
+        return Ok(());
+    }
+    match generation.reason_unpublished()? {
+        Some(reason) => steps.say(&format!("it is not published yet: {reason}")),
+        None => steps.say("no running server has taken this step yet; the next start takes it"),
+    }
     Ok(())
 }
 

@@ -44,17 +44,30 @@ fn states(ring: &Ring) -> Vec<(u64, State)> {
 fn a_rotation_takes_its_steps_in_order_and_waits_for_the_server() {
     let mut ring = staged();
     let mut progress = Progress { signing: 1, ..Progress::default() };
-    assert_eq!(ring.activate(Role::Ca, &progress, 0, at(5000)), Err(Refusal::Unpublished { number: 2 }));
+    let unpublished = |ring: &mut Ring, progress: &Progress| {
+        let refused = ring.activate(Role::Ca, progress, Some(0), at(5000)).unwrap_err();
+        assert!(matches!(refused, Refusal::Unpublished { number: 2, .. }), "{refused}");
+        refused.to_string()
+    };
+    assert!(unpublished(&mut ring, &progress).contains("has not published generation 2 yet; a running server"));
+    // Made and signed for, but for the offline keys.
+    progress.offered.insert(2);
+    progress.unpublished.insert(2, "it waits for signatures".to_owned());
+    let said = unpublished(&mut ring, &progress);
+    assert!(
+        said.contains("would refuse what it signs: it waits for signatures. To activate it all the same"),
+        "{said}"
+    );
     progress.published_seconds.insert(2, 2000);
-    let early = ring.activate(Role::Ca, &progress, DAY, at(2000 + DAY - 1)).unwrap_err();
+    let early = ring.activate(Role::Ca, &progress, Some(DAY), at(2000 + DAY - 1)).unwrap_err();
     assert!(early.to_string().contains("may be activated from 1970-01-02T00:33:20Z"), "{early}");
     progress.obstacles.insert(2, "no token".to_owned());
-    let unusable = ring.activate(Role::Ca, &progress, DAY, at(2000 + DAY)).unwrap_err();
+    let unusable = ring.activate(Role::Ca, &progress, Some(DAY), at(2000 + DAY)).unwrap_err();
     assert!(unusable.to_string().contains("no token"), "{unusable}");
     progress.obstacles.clear();
     assert_eq!(states(&ring), [(1, State::Active), (2, State::Staged)], "what was refused changed nothing");
 
-    assert_eq!(ring.activate(Role::Ca, &progress, DAY, at(2000 + DAY)), Ok(2));
+    assert_eq!(ring.activate(Role::Ca, &progress, Some(DAY), at(2000 + DAY)), Ok(2));
     assert_eq!(states(&ring), [(1, State::Outgoing), (2, State::Active)]);
     assert!(matches!(ring.next_number(Role::Ca), Err(Refusal::Busy { number: 1, .. })));
     assert_eq!(ring.retire(Role::Ca, &progress, None, at(95_000)), Err(Refusal::StillSigning { number: 1 }));
@@ -77,13 +90,24 @@ fn a_stolen_key_ends_when_it_was_stolen() {
         stopped_seconds: BTreeMap::from([(1, 3000)]),
         ..Progress::default()
     };
-    ring.activate(Role::Ca, &progress, 0, at(2000)).unwrap();
+    ring.activate(Role::Ca, &progress, Some(0), at(2000)).unwrap();
     assert!(matches!(
         ring.retire(Role::Ca, &progress, Some(at(999)), at(95_000)),
         Err(Refusal::EndsBeforeStart { .. })
     ));
     assert!(matches!(ring.retire(Role::Ca, &progress, Some(at(3661)), at(95_000)), Err(Refusal::EndsTooLate { .. })));
     assert_eq!(ring.retire(Role::Ca, &progress, Some(at(1500)), at(95_000)), Ok((1, at(1500))));
+}
+
+#[test]
+fn a_key_that_no_client_can_fetch_is_activated_only_if_that_is_asked_for() {
+    let mut ring = staged();
+    let mut progress = Progress { signing: 1, ..Progress::default() };
+    progress.obstacles.insert(2, "no token".to_owned());
+    assert!(matches!(ring.activate(Role::Ca, &progress, None, at(5000)), Err(Refusal::Unusable { .. })));
+    progress.obstacles.clear();
+    assert_eq!(ring.activate(Role::Ca, &progress, None, at(5000)), Ok(2));
+    assert_eq!(states(&ring), [(1, State::Outgoing), (2, State::Active)]);
 }
 
 #[test]

@@ -87,3 +87,51 @@ async fn what_somebody_else_changes_is_served_soon() {
     stop.stop();
     running.await.unwrap();
 }
+
+#[tokio::test]
+async fn a_repository_that_is_older_than_what_was_served_is_noticed_at_the_start() {
+    let setting = Setting::new().await;
+    let clock = Arc::new(FixedClock::new(start()));
+    let old = files(setting.directory.path());
+    let put_back = |files: &BTreeMap<String, Vec<u8>>| {
+        for below in ["", "targets"] {
+            for entry in fs::read_dir(setting.directory.path().join(below)).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_file() {
+                    fs::remove_file(path).unwrap();
+                }
+            }
+        }
+        for (name, contents) in files {
+            fs::write(setting.directory.path().join(name), contents).unwrap();
+        }
+    };
+    let begin = async || {
+        let publisher = publisher(setting.directory.path(), &setting.keys);
+        Service::start(publisher, setting.mark(), &example(), clock.guard()).await.map(drop)
+    };
+    setting.publisher.renew(&[Role::Targets], start()).await.unwrap();
+    begin().await.unwrap();
+    assert_eq!(setting.versions(), [1, 2, 2, 2]);
+    let newest = files(setting.directory.path());
+
+    put_back(&old);
+    let refused = begin().await.unwrap_err();
+    assert!(matches!(refused, TufError::RolledBack { role: Role::Targets, found: 1, served: 2, .. }), "{refused}");
+    let said = refused.to_string();
+    let (directory, mark) =
+        (setting.directory.path().display().to_string(), setting.mark().path().display().to_string());
+    assert!(said.contains(&directory) && said.contains(&mark), "{said}");
+    assert_eq!(files(setting.directory.path()), old, "nothing was signed");
+    put_back(&BTreeMap::new());
+    let refused = begin().await.unwrap_err();
+    assert!(matches!(refused, TufError::RolledBack { found: 0, .. }), "{refused}");
+    assert!(files(setting.directory.path()).is_empty(), "no new one is made");
+    put_back(&newest);
+    begin().await.unwrap();
+
+    // What the error advises: newer versions than those that were served.
+    put_back(&old);
+    setting.publisher.renew(&[Role::Targets], start()).await.unwrap();
+    begin().await.unwrap();
+}
