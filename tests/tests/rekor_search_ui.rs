@@ -23,7 +23,7 @@ const PAGE_SIZE: usize = 20;
 struct Browser<'a>(&'a Stack);
 
 impl Browser<'_> {
-    fn fetch(&self, request: Request) -> Response {
+    fn fetch(request: Request) -> Response {
         let request = request.header("Accept", "application/json");
         let request =
             request.header("Origin", PAGE).header("Sec-Fetch-Site", "cross-site").header("Sec-Fetch-Mode", "cors");
@@ -33,7 +33,7 @@ impl Browser<'_> {
     }
 
     fn get(&self, path: &str) -> Response {
-        self.fetch(Request::get(&self.0.at(path)))
+        Self::fetch(Request::get(&self.0.at(path)))
     }
 
     /// A body of JSON is announced before it is sent.
@@ -48,7 +48,7 @@ impl Browser<'_> {
         let allows = |header: &str, value: &str| permitted.header(header).unwrap().split(',').any(|part| part == value);
         assert!(allows("access-control-allow-methods", "POST"));
         assert!(allows("access-control-allow-headers", "content-type"));
-        self.fetch(Request::post(&self.0.at(path)).json(body))
+        Self::fetch(Request::post(&self.0.at(path)).json(body))
     }
 
     /// The entries of a list, as the page shows them: first the ids, sorted, then each entry of the first page of them.

@@ -3,8 +3,9 @@
 use chancery_tests::{
     Stack,
     program::{Outcome, Program},
-    rotation::{Rotated, eventually, trusted},
+    rotation::{Rotated, trusted},
     stack::chancery_binary,
+    waiting::eventually,
 };
 use serde_json::Value;
 use std::{

@@ -128,26 +128,25 @@ impl Instance {
         let access = common.access(std::mem::take(&mut choices.access), &keys)?;
         let logs = common.logs(&keys, &choices, &access).await?;
         let log_keys = LogKeys::start(common.ring(), logs.as_ref(), clock.now()).await?;
-        let running = logs.as_ref().map(|logs| logs.running.clone());
         let timestamps = common.timestamps(&choices).await?;
         let issuer = common.development_issuer()?;
-        let timestamp_keys = timestamps.as_ref().map(Timestamps::keys);
-        let publisher = common.publisher(issuer.as_deref(), &choices, &keys, &log_keys, timestamp_keys)?;
-        let (publisher, trust_files) = publisher.unzip();
+        let tsa = timestamps.as_ref().map(Timestamps::keys);
+        let (publisher, trust_files) = common.publisher(issuer.as_deref(), &choices, &keys, &log_keys, tsa)?.unzip();
         if let (Some(logs), Some(files)) = (&logs, &trust_files) {
             // The first entry is the trust root it will be verified with.
             let trusted_root = files.borrow().contents(FileName::TrustedRoot).to_owned();
             logs.seed(trusted_root.as_bytes()).await?;
         }
+        let running = logs.as_ref().map(|logs| logs.running.clone());
         let metrics = choices.operations.metrics(running.as_ref(), &access, clock)?;
         let audit = choices.operations.audit(setup.data.path(), setup.roles)?;
         let tuf = common.tuf(&choices, trust_files.clone(), metrics.as_ref(), audit.clone()).await?;
         let (search, following) = Common::search(logs.as_ref(), &mut choices, &access, metrics.as_ref())?.unzip();
         let (monitor, monitoring) = common.monitor(logs.as_ref(), &choices, metrics.as_ref())?.unzip();
         let statuses = Statuses::new(audit.clone());
-        let serving = served::serving(tuf.as_ref(), setup.addresses, clock)?;
         metrics.as_ref().map_or(Ok(()), |metrics| statuses.measure(metrics).and_then(|()| guarded.measure(metrics)))?;
-        let shared = Shared { clock: Arc::clone(clock), statuses, serving };
+        let serving = served::serving(tuf.as_ref(), setup.addresses, clock)?;
+        let shared = Shared { clock: clock.clone(), statuses, serving };
         let shards = logs.as_ref().map(|logs| logs.ct.clone());
         let (ct_keys, rekor_keys) = log_keys.apart();
         let followed = Followed { keys, ct_keys, shards, publisher: publisher.clone(), shared: shared.clone() };

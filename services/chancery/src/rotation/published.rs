@@ -51,7 +51,7 @@ impl Published {
 }
 
 fn entry(key: &PublicKey, window: Window) -> (String, Option<u64>) {
-    (hex::encode(key.fingerprint()), window.end.map(|end| end.seconds()))
+    (hex::encode(key.fingerprint()), window.end.map(chancery_verify::Timestamp::seconds))
 }
 
 /// What clients are given at this moment.

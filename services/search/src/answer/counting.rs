@@ -34,14 +34,11 @@ pub(crate) async fn counts(asking: &Asking, query: &Query) -> Result<Vec<Count>,
     for log in logs::asked(asking.index(), query).await? {
         let widened = statements::widened(&log, &query.conditions, Beyond::LookAtAll).await?;
         let known = if widened.is_none() { counted_by_index(asking, query, &log).await? } else { None };
-        let counted = match known {
-            Some(entries) => {
-                Count { log, entries: entries.min(MAX_COUNTED), at_least: entries >= MAX_COUNTED, read: false }
-            }
-            None => {
-                let scan = Scan::begin_widened(asking.index(), query, Arc::clone(&log), widened, None).await?;
-                counted_by_reading(asking, query, scan, &mut reads).await?
-            }
+        let counted = if let Some(entries) = known {
+            Count { log, entries: entries.min(MAX_COUNTED), at_least: entries >= MAX_COUNTED, read: false }
+        } else {
+            let scan = Scan::begin_widened(asking.index(), query, Arc::clone(&log), widened, None).await?;
+            counted_by_reading(asking, query, scan, &mut reads).await?
         };
         counts.push(counted);
     }

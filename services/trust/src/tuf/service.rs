@@ -270,14 +270,11 @@ impl Service {
         let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
         let older =
             Role::ALL.into_iter().find(|role| repository.metadata(*role).version < served.metadata(*role).version);
-        match older {
-            Some(role) => {
-                tracing::error!(%role, "the TUF repository on disk is older than the one that was served; it is not served");
-            }
-            None => {
-                self.keep_mark(&repository);
-                *served = Arc::new(repository);
-            }
+        if let Some(role) = older {
+            tracing::error!(%role, "the TUF repository on disk is older than the one that was served; it is not served");
+        } else {
+            self.keep_mark(&repository);
+            *served = Arc::new(repository);
         }
     }
 
