@@ -4,7 +4,7 @@ use chancery_tests::{
     ALICE, MALLORY, Person, Stack,
     client::{Signer, with_signer},
     person::gitsign_path,
-    program::Outcome,
+    program::{Outcome, Program},
     search,
     tuf::TufRepository,
 };
@@ -36,8 +36,12 @@ fn verify(person: &Person, tuf: &TufRepository, signer: &Signer, commit: &str) -
 
 /// As git has gitsign verify a commit. It does not say whose it must be.
 fn git_verifies(person: &Person, tuf: &TufRepository, commit: &str) -> Outcome {
+    verifying_git(person, tuf, commit).run()
+}
+
+fn verifying_git(person: &Person, tuf: &TufRepository, commit: &str) -> Program {
     let git = person.git().env("TUF_MIRROR", &tuf.mirror).env("TUF_ROOT_JSON", &tuf.root);
-    git.env("GITSIGN_REKOR_MODE", "online").args("verify-commit").arg(commit).run()
+    git.env("GITSIGN_REKOR_MODE", "online").args("verify-commit").arg(commit)
 }
 
 #[test]
@@ -109,7 +113,8 @@ fn a_commit_without_its_proof_is_looked_up_in_the_log() {
         assert!(said.written().contains("Validated Rekor entry: true"), "{}", said.report());
         said.succeeds();
     }
+    let git = verifying_git(&alice, &tuf, "HEAD");
     stack.terminate();
     verify(&alice, &tuf, &signer, "HEAD").fails_with(&["failed to validate rekor entry"]);
-    assert!(!git_verifies(&alice, &tuf, "HEAD").status.success());
+    assert!(!git.run().status.success());
 }

@@ -89,7 +89,7 @@ impl Cli {
     /// for wrong arguments.
     pub(crate) fn read() -> Result<Self, ExitCode> {
         let read = Self::documented().try_get_matches().and_then(|matches| Self::from_arg_matches(&matches));
-        read.map_err(|error| if error.use_stderr() { error.exit() } else { answered(&error) })
+        read.map_err(|error| if error.exit_code() == 0 { answered(&error) } else { error.exit() })
     }
 
     /// The definition of the command line, with the exit codes of each verb in its help.

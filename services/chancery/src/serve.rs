@@ -48,6 +48,8 @@ pub(crate) async fn init(file: &Path, if_needed: bool, log: &LogArguments) -> an
     }
     // Checked before anything is made, so that a refusal leaves no files behind.
     let prepared = Prepared::of(&configuration, file, &roles)?;
+    // Nothing is served yet, and the certificates that it may be told to go by are yet to be written.
+    let prepared = Prepared { monitor: None, ..prepared };
     let (keys, chains) = (configuration.keys(), given_chains(&configuration, file)?);
     let known = one_role::of_settings(&keys).await?;
     let clock = GuardedClock::start_to_make(prepared.time_servers.clone()).await?;

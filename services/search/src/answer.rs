@@ -21,6 +21,7 @@ pub(crate) mod digests;
 pub(crate) mod entry;
 pub(crate) mod entry_ids;
 pub(crate) mod logs;
+pub(crate) mod newest;
 pub(crate) mod pages;
 pub(crate) mod proof;
 mod scan;

@@ -96,6 +96,7 @@ pub(crate) struct Follower {
 
 impl Follower {
     pub(crate) fn new(store: Arc<dyn Store>, statuses: Statuses) -> Self {
+        statuses.begin();
         Self { store, worker: Worker::start(), statuses, memory: HashMap::new() }
     }
 

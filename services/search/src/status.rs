@@ -2,6 +2,7 @@
 //! asking never waits.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -60,6 +61,8 @@ pub(crate) struct Statuses(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     logs: Mutex<BTreeMap<i64, Known>>,
+    /// Whether this process follows logs. The first round of its follower may be yet to come.
+    is_following: AtomicBool,
     /// Something is known that was not known before.
     changed: Notify,
 }
@@ -72,6 +75,11 @@ impl Statuses {
             ..known.status.clone()
         };
         self.known().values().map(status).collect()
+    }
+
+    /// A follower of this process begins.
+    pub(crate) fn begin(&self) {
+        self.0.is_following.store(true, Ordering::Relaxed);
     }
 
     /// The index of a log covers this much.
@@ -104,10 +112,11 @@ impl Statuses {
 
     /// Whether `size` entries are not covered yet, and will be soon.
     pub(crate) fn is_near(&self, log_id: i64, size: u64) -> bool {
-        self.known().get(&log_id).is_some_and(|known| {
-            let missing = size.saturating_sub(known.status.indexed);
-            known.status.state == State::Following && (1..=NEAR).contains(&missing)
-        })
+        let all = self.known();
+        let Some(Known { status, .. }) = all.get(&log_id) else {
+            return size > 0 && self.0.is_following.load(Ordering::Relaxed);
+        };
+        status.state == State::Following && (1..=NEAR).contains(&size.saturating_sub(status.indexed))
     }
 
     fn change(&self, log_id: i64, name: &str, change: impl FnOnce(&mut Status)) {
@@ -181,6 +190,20 @@ mod tests {
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());
         statuses.state(1, "rekor", State::Failing("away".to_owned()));
+        waiting.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_answer_waits_for_the_first_round_of_a_follower() {
+        let statuses = Statuses::default();
+        statuses.begin();
+        let waiting = tokio::spawn({
+            let statuses = statuses.clone();
+            async move { statuses.covers(1, 2).await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        statuses.progress(1, "rekor", 2, 0);
         waiting.await.unwrap();
     }
 }

@@ -4,8 +4,10 @@ use super::error::{Failure, respond};
 use super::response::{CompleteTo, Entry};
 use crate::answer::Asking;
 use crate::answer::artifact::{Evidence, Role, signatures};
+use crate::answer::newest::newest;
 use crate::query::parameters::Parameters;
 use crate::query::{Digest, Unusable};
+use crate::source::LogKind;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
@@ -130,6 +132,9 @@ async fn answer(asking: &Asking, digest: &str, query: &str) -> Result<Response, 
     let cursor = parameters.one("cursor")?;
     let limit = parameters.number("limit", 1, MAX_PAGE)?.unwrap_or(USUAL_PAGE);
     parameters.finish()?;
+    if cursor.is_none() {
+        newest(asking, Some(LogKind::Rekor)).await;
+    }
     let _place = asking.admit()?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let found = signatures(asking, &digest, limit, cursor.as_deref()).await?;

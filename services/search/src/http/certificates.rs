@@ -4,6 +4,7 @@ use super::error::{Failure, respond};
 use super::response::{CompleteTo, Entry, Reference};
 use crate::answer::Asking;
 use crate::answer::certificates::{Issued, Uses, certificates};
+use crate::answer::newest::newest;
 use crate::query::Query;
 use crate::query::parameters::Parameters;
 use crate::source::LogKind;
@@ -75,6 +76,9 @@ async fn answer(asking: &Asking, text: &str) -> Result<Response, Failure> {
     let (cursor, only_unused) = (parameters.one("cursor")?, parameters.switch("unused")?);
     let limit = parameters.number("limit", 1, MAX_PAGE)?.unwrap_or(USUAL_PAGE);
     parameters.finish()?;
+    if cursor.is_none() {
+        newest(asking, Some(LogKind::Certificates)).await;
+    }
     let _place = asking.admit()?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let found = certificates(asking, query, limit, cursor.as_deref(), only_unused).await?;

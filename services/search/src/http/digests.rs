@@ -5,7 +5,9 @@ use super::receive_json;
 use super::response::{CompleteTo, Reference};
 use crate::answer::Asking;
 use crate::answer::digests::{MAX_DIGESTS, MAX_ENTRIES, OfDigest, of_digests};
+use crate::answer::newest::newest;
 use crate::query::{Digest, Unusable};
+use crate::source::LogKind;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
@@ -63,6 +65,7 @@ pub(super) async fn digests(State(asking): State<Asking>, request: Request) -> R
 async fn answer(asking: &Asking, request: Request) -> Result<Response, Failure> {
     let received = receive_json(request, MAX_BODY_BYTES).await?;
     let (digests, entries) = received.run(|json| read(json)).await??;
+    newest(asking, Some(LogKind::Rekor)).await;
     let _place = asking.admit()?;
     let (found, logs) = of_digests(asking, digests, entries).await?;
     let known = |OfDigest { digest, found, more }: OfDigest| Known {

@@ -11,8 +11,10 @@ pub(super) use error::{ErrorBody, Failure, method_not_allowed};
 pub(super) use question::{KEY_FORMATS, Question};
 
 use crate::answer::Asking;
-use crate::answer::entry_ids::{entry_ids, newest};
+use crate::answer::entry_ids::entry_ids;
+use crate::answer::newest::newest;
 use crate::query::Query;
+use crate::source::LogKind;
 use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -40,7 +42,7 @@ async fn answer(asking: &Asking, request: Request) -> Result<Response, Failure> 
         Vec::new()
     } else {
         // Before a place is taken, of which there are few.
-        newest(asking).await;
+        newest(asking, Some(LogKind::Rekor)).await;
         let _place = asking.admit()?;
         entry_ids(asking, Query { conditions, ..Query::of(None) }).await?
     };

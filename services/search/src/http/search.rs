@@ -5,6 +5,7 @@ use super::form::Form;
 use super::page::page;
 use super::response::{Answer, CompleteTo, Counts, Page};
 use super::{csv, export};
+use crate::answer::newest::newest;
 use crate::answer::pages::Search;
 use crate::answer::{Asking, counting};
 use crate::cursor::Cursor;
@@ -86,6 +87,10 @@ async fn answer(
     request_id: Option<&RequestId>,
 ) -> Result<Response, Failure> {
     let Question { query, form, cursor, with_proofs, only_count, limit } = Question::read(text, headers)?;
+    // Before a place is taken, of which there are few. A page that follows another one has the head of that one.
+    if cursor.is_none() {
+        newest(asking, query.kind).await;
+    }
     if form != Form::Json {
         let place = asking.admit_export()?;
         let search = Search::begin(asking, query, cursor.as_deref()).await?;
