@@ -111,6 +111,19 @@ fn a_key_whose_trust_material_waits_for_signatures_is_not_published() {
     eventually("the key is published", || published(&stack, 3));
 }
 
+#[test]
+fn a_rotation_goes_on_if_what_the_server_had_done_is_lost() {
+    let mut stack = Stack::start();
+    for step in ["stage", "activate --overlap 0s"] {
+        ca(&stack).step(step).succeeds();
+    }
+    stack.terminate();
+    take(&stack.data(), &["served.json"]);
+    stack.resume();
+    eventually("it is known that the old key signs no more", || ca(&stack).step("retire").status.success());
+    eventually("what is published is known again", || published(&stack, 2));
+}
+
 fn take(from: &Path, names: &[&str]) -> Vec<(PathBuf, Vec<u8>)> {
     let take = |name: &&str| {
         let path = from.join(name);

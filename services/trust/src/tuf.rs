@@ -57,7 +57,10 @@ pub use service::Service;
 
 use chancery_daemon::{clock::ClockFault, signer::SignerError};
 use chancery_verify::counted;
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// Why metadata is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -210,8 +213,8 @@ pub enum TufError {
     /// The repository is older than what was served.
     #[error(
         "{path} has version {found} of the {role} metadata, but {mark} says that version {served} was served, and clients refuse an \
-         older one; put the newest copy of {path} back. If it is lost, sign newer versions until they have passed version {served}: \
-         chancery trust renew --role {role}"
+         older one; put the newest copy of {path} back. {}",
+        if_lost(*.role, *.found, *.served, .mark)
     )]
     RolledBack {
         /// Its directory.
@@ -239,6 +242,20 @@ fn because(failures: &[SignerError]) -> String {
         text.extend(["; ", &failure.to_string()]);
     }
     text
+}
+
+/// What to do if the newest copy of a repository is lost.
+fn if_lost(role: Role, found: u64, served: u64, mark: &Path) -> String {
+    if found == 0 {
+        let mark = mark.display();
+        return format!(
+            "If it is lost, a new one can be made: remove {mark}, and give every client the new root, because the one that it has leads \
+             no further"
+        );
+    }
+    format!(
+        "If it is lost, sign newer versions until they have passed version {served}: chancery trust renew --role {role}"
+    )
 }
 
 #[cfg(test)]

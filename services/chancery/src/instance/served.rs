@@ -81,7 +81,11 @@ impl Serving for Elsewhere {
     fn served(&self) -> Answer<'_> {
         Box::pin(async move {
             let trusted_root = self.trusted_root().await.map_err(|reason| {
-                format!("the TUF repository at {}/tuf does not give it to clients: {reason}", self.url)
+                format!(
+                    "the TUF repository at {}/tuf does not give it to clients: {reason}. If this process reaches that elsewhere, or by \
+                     another certificate, set internal_url or internal_ca_file in [trust]",
+                    self.url
+                )
             })?;
             let behind = format!(
                 "the TUF repository at {}/tuf does not have it yet; its server, or the holders of offline keys, must publish it; see: \

@@ -31,7 +31,8 @@ impl fmt::Display for Contradiction {
         write!(
             f,
             "{ring} {says}, but {other} {other_says}. If this were taken, a key that was retired could count again, so nothing is \
-             changed. Put the newest copy of the wrong one back, from a backup or another server of this instance"
+             changed. Put the newest copy of the wrong one back, from a backup or another server of this instance. If that is lost, put \
+             keys/, tuf/, tuf.json, trust/ and served*.json back, all from one backup"
         )
     }
 }

@@ -182,8 +182,10 @@ impl RingFiles {
     fn has_log_key(&self, fingerprint: &str) -> bool {
         let entries = fs::read_dir(self.key_file("")).into_iter().flatten().filter_map(Result::ok);
         let mut paths = entries.map(|entry| entry.path()).filter(|path| {
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            name.starts_with(Role::Ct.name()) && path.extension().is_some_and(|extension| extension == "pub")
+            let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".pub"));
+            let number = name.and_then(|name| name.strip_prefix(Role::Ct.name()));
+            // Somebody may keep the key of the log elsewhere here, under a name of its own.
+            number.is_some_and(|number| number.is_empty() || number.trim_start_matches('-').parse::<u64>().is_ok())
         });
         paths.any(|path| public_key(Role::Ct, &path).is_some_and(|key| hex::encode(key.fingerprint()) == fingerprint))
     }

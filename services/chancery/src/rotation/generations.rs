@@ -194,8 +194,12 @@ impl<C: Credential> Generations<C> {
 
     /// From now on `number` signs.
     pub(super) fn signs(&mut self, number: u64, now: Timestamp) {
-        let former = std::mem::replace(&mut self.progress.signing, number);
-        if former != number && former != 0 {
+        let former = match std::mem::replace(&mut self.progress.signing, number) {
+            // Nobody has said when the outgoing one stopped, because the file that says so was lost: before now.
+            0 => self.ring.find(self.role, State::Outgoing).map(|outgoing| outgoing.number),
+            former => Some(former),
+        };
+        if let Some(former) = former.filter(|former| *former != number) {
             self.progress.stopped_seconds.insert(former, now.seconds());
         }
     }

@@ -32,10 +32,10 @@ impl Published {
         let authorities = root.certificate_authorities().iter();
         let timestamps = root.timestamp_authorities().iter();
         Ok(Self {
-            authorities: authorities.filter_map(|authority| first(authority.chain(), authority.window())).collect(),
-            certificate_logs: root.ct_logs().iter().map(log).collect(),
-            signature_logs: root.logs().iter().map(log).collect(),
-            timestamp_authorities: timestamps.filter_map(|found| first(found.chain(), found.window())).collect(),
+            authorities: ends(authorities.filter_map(|authority| first(authority.chain(), authority.window()))),
+            certificate_logs: ends(root.ct_logs().iter().map(log)),
+            signature_logs: ends(root.logs().iter().map(log)),
+            timestamp_authorities: ends(timestamps.filter_map(|found| first(found.chain(), found.window()))),
         })
     }
 
@@ -54,6 +54,16 @@ fn entry(key: &PublicKey, window: Window) -> (String, Option<u64>) {
     (hex::encode(key.fingerprint()), window.end.map(chancery_verify::Timestamp::seconds))
 }
 
+/// A key in two entries counts until the last of them ends: logs of both versions of Rekor may have had one.
+fn ends(entries: impl Iterator<Item = (String, Option<u64>)>) -> Keys {
+    let mut keys = Keys::new();
+    for (key, end) in entries {
+        let known = keys.entry(key).or_insert(end);
+        *known = known.zip(end).map(|(one, other)| one.max(other));
+    }
+    keys
+}
+
 /// What clients are given at this moment.
 pub(crate) struct Served {
     /// Of the TUF repository that is served.
@@ -69,4 +79,22 @@ pub(crate) type Answer<'a> = Pin<Box<dyn Future<Output = Result<Served, String>>
 pub(crate) trait Serving: Send + Sync {
     /// Asks once.
     fn served(&self) -> Answer<'_>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_two_logs_ends_with_the_last() {
+        let key = || "k".to_owned();
+        for (entries, end) in [
+            ([Some(5), None], None),
+            ([None, Some(5)], None),
+            ([Some(5), Some(7)], Some(7)),
+            ([Some(7), Some(5)], Some(7)),
+        ] {
+            assert_eq!(ends(entries.into_iter().map(|end| (key(), end))), Keys::from([(key(), end)]), "{entries:?}");
+        }
+    }
 }

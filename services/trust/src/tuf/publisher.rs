@@ -209,10 +209,18 @@ impl Publisher {
         Ok((metadata.version == current.metadata(Role::Targets).version + 1).then_some(metadata))
     }
 
-    /// Returns the next version for a role with offline keys, without signatures.
+    /// Returns the next version for a role with offline keys, without signatures: the one that waits for them, with another expiry if
+    /// it has waited for too long.
     pub fn draft(&self, current: &Repository, role: Role, now: Timestamp) -> Result<Metadata, TufError> {
         match (role, self.pending(current)?) {
-            (Role::Targets, Some(pending)) => Ok(pending),
+            (Role::Targets, Some(pending)) => {
+                if self.lifetimes.urgency(role, pending.expires, now) < Urgency::Warning {
+                    return Ok(pending);
+                }
+                // It has waited for so long that, once it is signed, it would be refused.
+                let listed = pending.member("targets").map_err(|source| TufError::Refused { role, source })?.clone();
+                targets_metadata(listed, pending.version, &self.signing(now))
+            }
             (Role::Targets, None) => again(current, &self.signing(now)),
             _ => {
                 let version = current.metadata(Role::Root).version + 1;

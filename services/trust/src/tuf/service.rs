@@ -36,6 +36,8 @@ pub struct Service {
     changing: tokio::sync::Mutex<()>,
     failures: AtomicU64,
     last_failure: Mutex<Option<String>>,
+    /// Allows one change of the mark at a time.
+    marking: Mutex<()>,
     /// Whether the mark is behind what is served.
     is_unmarked: AtomicBool,
 }
@@ -75,6 +77,7 @@ impl Service {
             changing: tokio::sync::Mutex::new(()),
             failures: AtomicU64::new(0),
             last_failure: Mutex::new(None),
+            marking: Mutex::new(()),
             is_unmarked: AtomicBool::new(false),
         });
         service.keep_mark(&service.repository());
@@ -267,19 +270,23 @@ impl Service {
 
     /// Never goes back behind metadata that clients have seen.
     fn serve(&self, repository: Repository) {
+        // Requests wait for the lock, and the mark is synced to disk: one after the other.
+        if first_older(&repository, &self.repository()).is_none() {
+            self.keep_mark(&repository);
+        }
         let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
-        let older =
-            Role::ALL.into_iter().find(|role| repository.metadata(*role).version < served.metadata(*role).version);
+        let older = first_older(&repository, &served);
         if let Some(role) = older {
             tracing::error!(%role, "the TUF repository on disk is older than the one that was served; it is not served");
         } else {
-            self.keep_mark(&repository);
             *served = Arc::new(repository);
         }
     }
 
     /// What cannot be recorded is served all the same: clients need it, and it is recorded later.
     fn keep_mark(&self, repository: &Repository) {
+        // It is read and then written.
+        let _marking = self.marking.lock().unwrap_or_else(PoisonError::into_inner);
         let marked = self.mark.advance(repository);
         let was_unmarked = self.is_unmarked.swap(marked.is_err(), Ordering::Relaxed);
         if let Some(error) = marked.err().filter(|_| !was_unmarked) {
@@ -305,4 +312,9 @@ impl Service {
             *told = status.urgency;
         }
     }
+}
+
+/// The first role whose metadata is older than what is served.
+fn first_older(repository: &Repository, served: &Repository) -> Option<Role> {
+    Role::ALL.into_iter().find(|role| repository.metadata(*role).version < served.metadata(*role).version)
 }

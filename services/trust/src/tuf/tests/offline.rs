@@ -69,6 +69,20 @@ async fn keys_go_offline_and_the_server_renews_the_rest() {
 }
 
 #[tokio::test]
+async fn what_has_waited_for_too_long_can_still_be_signed() {
+    let setting = Setting::new().await;
+    let people = [new_key(), new_key(), new_key()];
+    two_of_three(&setting, &people, start()).await;
+    setting.publisher.publish(&other(1), start()).await.unwrap();
+    let late = start().plus_seconds(360 * DAY);
+    let draft = setting.publisher.draft(&setting.read(), Role::Targets, late).unwrap();
+    assert_eq!(draft.expires, Lifetimes::default().expiry(Role::Targets, late));
+    setting.publisher.import(vec![signed(&draft, &[&people[0], &people[1]]).await], late).await.unwrap();
+    let served = setting.read();
+    assert!(String::from_utf8_lossy(served.target("trusted_root.json").unwrap()).contains("https://1.example"));
+}
+
+#[tokio::test]
 async fn what_is_not_signed_by_enough_people_is_refused() {
     let setting = Setting::new().await;
     let people = [new_key(), new_key(), new_key()];

@@ -127,6 +127,11 @@ async fn a_repository_that_is_older_than_what_was_served_is_noticed_at_the_start
     let refused = begin().await.unwrap_err();
     assert!(matches!(refused, TufError::RolledBack { found: 0, .. }), "{refused}");
     assert!(files(setting.directory.path()).is_empty(), "no new one is made");
+    // As this error says, where there is nothing that could be renewed.
+    assert!(refused.to_string().contains(&format!("remove {mark}")), "{refused}");
+    fs::remove_file(&mark).unwrap();
+    begin().await.unwrap();
+    assert_eq!(setting.versions(), [1, 1, 1, 1]);
     put_back(&newest);
     begin().await.unwrap();
 
