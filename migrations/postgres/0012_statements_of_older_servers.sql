@@ -3,12 +3,23 @@
 -- has written: one that adds the rows of attestation_subjects with its own notes nothing.
 --
 -- With the rights of the owner, because older servers may not write the table.
-CREATE FUNCTION note_unread_attestation() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+CREATE FUNCTION note_unread_attestation() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     INSERT INTO unread_attestations (digest) SELECT NEW.digest
         WHERE NOT EXISTS (SELECT 1 FROM attestation_subjects WHERE attestation_subjects.digest = NEW.digest)
         ON CONFLICT DO NOTHING;
     RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION note_unread_attestation() FROM PUBLIC;
+
+-- Temporary tables come last. Where they are not named they come first: a role that may only append could make one of the same name,
+-- and a trigger on that would run with the rights of the owner.
+DO $$
+BEGIN
+    EXECUTE (
+        SELECT format('ALTER FUNCTION note_unread_attestation() SET search_path = %s, pg_temp', relnamespace::regnamespace)
+        FROM pg_class WHERE oid = 'attestations'::regclass
+    );
 END $$;
 
 CREATE TRIGGER attestations_are_read AFTER INSERT ON attestations

@@ -230,7 +230,7 @@ impl Follower {
                 break;
             }
             if self.ledger.state.pending.len() >= MAX_PENDING {
-                let reason = format!("{name} is not followed until alarms that wait are delivered");
+                let reason = format!("{name} is not followed until alarms that wait, or were put aside, are delivered");
                 self.ledger.unknown(reason);
                 return Ok(());
             }

@@ -173,7 +173,9 @@ impl Follower {
     }
 
     async fn progress(&self, source: &dyn Source) -> Result<Progress, Error> {
-        if let Some(progress) = self.store.progress(source.log_id()).await? {
+        let progress = self.store.progress(source.log_id()).await?;
+        // A log elsewhere may be followed under another name than before: the index takes the new one.
+        if let Some(progress) = progress.filter(|progress| progress.name == source.name()) {
             return Ok(progress);
         }
         self.store.begin(source.log_id(), &source.name()).await?;

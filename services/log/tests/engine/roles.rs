@@ -1,8 +1,10 @@
 //! The least-privilege role of `migrations/postgres/roles.sql`: it can extend a log, and nothing else.
 
 use crate::bench::{Bench, Database, Place, entry};
+use bytes::Bytes;
 use chancery_daemon::database::open_postgres;
 use chancery_log::Outcome;
+use chancery_verify::hash::sha256;
 
 const ROLES: &str = include_str!("../../../../migrations/postgres/roles.sql");
 
@@ -38,6 +40,13 @@ const FORBIDDEN: [&str; 28] = [
     "CREATE TABLE other (number int)",
 ];
 
+/// Keeps a statement as an older server does, in a session with a temporary table in the place of the one that notes it.
+const DISGUISED: &str = "DO $$ BEGIN
+    CREATE TEMPORARY TABLE unread_attestations (digest bytea PRIMARY KEY);
+    INSERT INTO attestations (digest, data) VALUES (sha256('kept'::bytea), 'kept');
+    DROP TABLE pg_temp.unread_attestations;
+END $$";
+
 #[tokio::test]
 async fn the_least_role_can_append_and_nothing_else() {
     let bench = Bench::postgres();
@@ -61,6 +70,9 @@ async fn the_least_role_can_append_and_nothing_else() {
         let code = refused.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
         assert_eq!(code, "42501", "insufficient privilege for {statement}: {refused}");
     }
+    // Tables of its own are not those that the owner's functions read and write.
+    least.execute(DISGUISED).await.unwrap();
+    assert_eq!(least.store().unread_attestations(9).await.unwrap(), [(sha256(b"kept"), Bytes::from_static(b"kept"))]);
     assert_eq!(bench.check(&running).await.unwrap(), 300);
     running.stop().await;
 }

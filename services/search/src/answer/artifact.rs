@@ -16,7 +16,7 @@ use chancery_verify::rekor::logged::{DigestOf, LoggedEntry};
 use chancery_verify::verifier::{FoundEntry, FoundPromise, OpenedHead, VerifiedLogged, Verifier};
 use chancery_verify::{Refusal, Rejection, Step, Timestamp};
 use futures_util::future::join_all;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Promises that are asked for at the same time.
@@ -71,16 +71,26 @@ pub(crate) async fn signatures(
     Ok(Signatures { evidence, cursor, logs })
 }
 
-/// What the log of each entry says about it. `None` where it says nothing: it is followed from elsewhere, or cannot sign now.
+/// What the log of each entry says about it. `None` where it says nothing: it is followed from elsewhere, or cannot sign now. Such
+/// a log is not asked again in this answer: each question may wait seconds for a key service that does not answer.
 async fn standings(proven: &[Proven]) -> Vec<Option<Standing>> {
     let mut all = Vec::with_capacity(proven.len());
+    let mut silent = BTreeSet::new();
     for some in proven.chunks(PROMISES_AT_ONCE) {
-        all.extend(join_all(some.iter().map(|proven| standing(&proven.found))).await);
+        let asked: Vec<_> =
+            some.iter().map(|Proven { found, .. }| standing(found, silent.contains(&found.log.log_id))).collect();
+        let standings = join_all(asked).await;
+        let unanswered = some.iter().zip(&standings).filter(|(_, standing)| standing.is_none());
+        silent.extend(unanswered.map(|(proven, _)| proven.found.log.log_id));
+        all.extend(standings);
     }
     all
 }
 
-async fn standing(found: &Found) -> Option<Standing> {
+async fn standing(found: &Found, is_silent: bool) -> Option<Standing> {
+    if is_silent {
+        return None;
+    }
     let timestamp_ms = found.time.and_then(|time| i64::try_from(time.millis()).ok());
     let entry = SourceEntry { leaf: found.leaf.clone(), extra: found.extra.clone(), timestamp_ms };
     found.log.source.standing(found.index, &entry).await.ok()

@@ -2,7 +2,7 @@
 
 use super::entry::{self, Found, Place};
 use super::logs::{self, AskedLog};
-use super::statements::{self, Beyond};
+use super::statements::{self, Beyond, STATEMENTS_AT_ONCE};
 use super::{AskError, Asking};
 use crate::query::filters::of_digest;
 use crate::query::{Condition, Digest, Query};
@@ -78,7 +78,9 @@ async fn in_log(
     let mut answers: Vec<(Vec<Place>, bool)> =
         candidates.iter().map(|candidates| (Vec::new(), candidates.len() > entries)).collect();
     let indices: Vec<u64> = wanted.keys().copied().collect();
-    for indices in indices.chunks(BATCH) {
+    // What was read of a batch is in memory together, and a statement is a hundred times an entry.
+    let batch = if widened.is_some() { STATEMENTS_AT_ONCE } else { BATCH };
+    for indices in indices.chunks(batch) {
         let mut read = entry::read(log, indices).await?;
         if widened.is_some() {
             let holds = |number: &usize, found: &Found| {

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 /// Statements that one question may lead to by their hashes, in one log.
 const MAX_STATEMENTS: usize = 512;
 /// Entries whose statements are read with one query. Each has up to 100 KiB, or what the operator says.
-const STATEMENTS_AT_ONCE: usize = 64;
+pub(super) const STATEMENTS_AT_ONCE: usize = 64;
 
 /// Kinds of entries beside which statements are kept.
 const KINDS: [&str; 2] = ["dsse", "intoto"];

@@ -77,6 +77,10 @@ pub(crate) async fn a_row_that_is_missing_added_or_changed_is_found(bench: Bench
         index.rebuild(|_, _, _| {}).await.unwrap();
     }
     assert_eq!(check(&index).await, 700);
+    // A log elsewhere that was followed under another name before is not built again.
+    database.execute("UPDATE search_logs SET name = 'before'").await;
+    index.catch_up(|_, _, _| {}).await.unwrap();
+    assert_eq!(check(&index).await, 700);
     database.close().await;
 }
 
