@@ -405,8 +405,9 @@ fn one_key_for_two_roles_is_refused_with_both_named() {
     rotate("ca", "tuf-root.pem").fails_with(&["the key for ca is the one of tuf-root"]);
     let tuf = stack.chancery().args("trust rotate --role targets --data").arg(stack.data()).arg("--key");
     tuf.arg(own("rekor.pem")).run().fails_with(&["the key for tuf-targets is the one of rekor"]);
-    // A directory that somebody has put together.
+    // A directory that somebody has put together, without what was published: that would be missed first.
     stack.terminate();
+    fs::remove_file(stack.data().join("trust/trusted_root.json")).unwrap();
     let (ct, rekor) = (stack.data().join("keys/ct.pub"), stack.data().join("keys/rekor.pub"));
     let whole = fs::read(&rekor).unwrap();
     fs::copy(ct, &rekor).unwrap();
