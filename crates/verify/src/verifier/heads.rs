@@ -50,6 +50,14 @@ pub struct OpenedHead<'v> {
     checkpoint: Checkpoint,
 }
 
+/// What a checkpoint that no known log signed should be.
+pub(super) const KNOWN_LOG: &str = "a checkpoint by a log of the trust root";
+
+/// A checkpoint in a refusal, by its first line: the others are hashes and signatures.
+pub(super) fn by_origin(checkpoint: &str) -> String {
+    format!("one of the log {}", checkpoint.lines().next().unwrap_or_default())
+}
+
 impl<'v> OpenedHead<'v> {
     /// The log that signed it.
     #[must_use]
@@ -100,7 +108,7 @@ impl Verifier {
                 }
                 None => {
                     let unknown = refuse(Rejection::LogUnknown);
-                    return Err(unknown.expected("a checkpoint by a log of the trust root", &note.text));
+                    return Err(unknown.expected(KNOWN_LOG, by_origin(&note.text)));
                 }
             },
         };
