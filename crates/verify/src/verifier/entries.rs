@@ -1,11 +1,10 @@
 //! Step 6: checks that logs hold an entry about this signature.
 
 use super::algorithm::SignedData;
-use super::heads::by_origin;
 use super::times::{entry_place, known_log};
 use super::{Case, Material, TimeSource, VerifiedTime};
 use crate::bundle::{Content, InclusionProof, TransparencyLogEntry};
-use crate::checkpoint::{Naming, open_trusted};
+use crate::checkpoint::{Naming, by_origin, open_trusted};
 use crate::note::{KeyName, Note};
 use crate::rekor::logged;
 use crate::trust_root::TransparencyLog;

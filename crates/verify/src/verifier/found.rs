@@ -3,9 +3,9 @@
 //!
 //! The entry says its kind, and the checkpoint says its log. What remains is [`Verifier::verify_logged`].
 
-use super::heads::{KNOWN_LOG, by_origin};
 use super::{OpenedHead, VerifiedLogged, Verifier};
 use crate::bundle::{InclusionProof, TransparencyLogEntry};
+use crate::checkpoint::{KNOWN_LOG, by_origin};
 use crate::rekor::kind_and_version;
 use crate::{Hash, Refusal, Rejection, Step, Timestamp};
 

@@ -5,7 +5,7 @@
 //! ([`crate::merkle::verify_consistency`]).
 
 use super::{Cosigner, Verifier};
-use crate::checkpoint::{Checkpoint, Naming, Scheme, open_trusted};
+use crate::checkpoint::{Checkpoint, KNOWN_LOG, Naming, Scheme, by_origin, open_trusted};
 use crate::note::{KeyName, Note};
 use crate::trust_root::{Section, TransparencyLog};
 use crate::{Hash, Refusal, Rejection, Step, Timestamp};
@@ -48,14 +48,6 @@ pub struct OpenedHead<'v> {
     text: String,
     note: Note,
     checkpoint: Checkpoint,
-}
-
-/// What a checkpoint that no known log signed should be.
-pub(super) const KNOWN_LOG: &str = "a checkpoint by a log of the trust root";
-
-/// A checkpoint in a refusal, by its first line: the others are hashes and signatures.
-pub(super) fn by_origin(checkpoint: &str) -> String {
-    format!("one of the log {}", checkpoint.lines().next().unwrap_or_default())
 }
 
 impl<'v> OpenedHead<'v> {
