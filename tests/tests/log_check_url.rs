@@ -329,6 +329,25 @@ fn only_the_callers_keys_count() {
     check(&other, &other.url(), &format!("--from {}", file.display()))
         .fails_with(&["is not a checkpoint of any log that was checked", "or changed since it was saved"]);
     stack.chancery().args("log check --url").arg(stack.url()).run().fails_with(&["--trust"]);
+    // A typing error says nothing about the log, and the data directory is one with trust files.
+    let (nowhere, empty) = (home.path("nowhere"), home.path("empty"));
+    fs::create_dir(&empty).unwrap();
+    let logs = |verb: &str, trust: &Path| {
+        let command = stack.chancery().args(verb).arg("--url").arg(stack.url()).arg("--trust").arg(trust);
+        command.run()
+    };
+    for verb in ["log check", "log checkpoint"] {
+        for trust in [&nowhere, &empty] {
+            let outcome = logs(verb, trust);
+            assert_eq!(outcome.code(), 2, "{}", outcome.report());
+        }
+        logs(verb, &stack.data()).succeeds();
+    }
+    let unknown = checkpoint(&stack, "--log rekor9").run();
+    assert_eq!(unknown.code(), 2, "{}", unknown.report());
+    unknown.fails_with(&["contains no key of a log rekor9"]);
+    let lost = check(&stack, &stack.url(), &format!("--from {}", nowhere.display()));
+    assert_eq!(lost.code(), 2, "{}", lost.report());
     let unreachable = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     // Silence says nothing about the log, and has an exit code of its own.
     let (there, away) = (check(&other, &stack.url(), ""), check(&stack, &format!("http://{unreachable}"), ""));

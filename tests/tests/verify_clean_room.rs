@@ -80,7 +80,7 @@ fn the_documented_lines_verify_a_bundle() {
     write(signer.0);
     let (trust, bundle, artifact) =
         (extra.join("trusted_root.json"), extra.join("a.txt.sigstore"), extra.join("a.txt"));
-    verified(run([&trust, &policy, &bundle, &artifact]), "a@tny.town (by https://github.com/login/oauth)");
+    verified(run([&trust, &policy, &bundle, &artifact]), "a@tny.town (issuer https://github.com/login/oauth)");
 
     // Another signer, another artifact, another signature: refused.
     write("mallory@example.com");
@@ -102,6 +102,6 @@ fn the_documented_lines_verify_a_bundle() {
     let hello = |name: &str| hello.join(name);
     verified(
         run([&hello("trusted_root.json"), &hello("policy.toml"), &hello("artifact.sigstore.json"), &hello("artifact")]),
-        "https://ci.example.test/acme/app (by https://issuer.example.test)",
+        "https://ci.example.test/acme/app (issuer https://issuer.example.test)",
     );
 }

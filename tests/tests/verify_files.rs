@@ -3,7 +3,7 @@
 use chancery_tests::{
     ALICE, Client, MALLORY, Person, Stack,
     client::{Signer, with_signing_config, with_urls},
-    key::{Key, sha256},
+    key::{Key, sha256, unique},
     program::{Outcome, Program},
     stack::chancery_binary,
     tuf::TufRepository,
@@ -93,9 +93,31 @@ fn many_files_have_an_answer_each_and_the_worst_decides() {
     let absent = trusting(&alice, verify(&alice, "blob e --json")).run();
     assert_eq!((absent.code(), code(&absent)), (3, "file.unreadable".to_owned()), "{}", absent.report());
     assert!(absent.stdout.contains("No such file"), "{}", absent.report());
+    // A directory can be opened. It is no file that nobody has signed.
+    let directory = trusting(&alice, verify(&alice, "blob . --json")).run();
+    assert_eq!((directory.code(), code(&directory)), (3, "file.unreadable".to_owned()), "{}", directory.report());
     alice.write("d.sigstore.json", alice.read("a.sigstore.json"));
     assert_eq!(run("a d"), (3, "verified undecided".to_owned()), "d cannot be read");
     assert_eq!(run("c d"), (1, "refused undecided".to_owned()));
+}
+
+#[test]
+fn the_trust_root_of_another_server_is_suspected_once() {
+    let (stack, other) = (Stack::start(), Stack::start());
+    let alice = stack.person(ALICE);
+    for name in ["a", "b"] {
+        alice.write(name, unique(name));
+        Client::Cosign3.sign(&alice, name, &format!("{name}.sigstore.json")).run().succeeds();
+    }
+    let root = other.trust("trusted_root.json");
+    let suspicion = "s it the trust root of another server?";
+    let verified = verify(&alice, "blob a b --trusted-root").arg(&root).run();
+    assert_eq!((verified.code(), verified.stderr.matches(suspicion).count()), (1, 1), "{}", verified.report());
+    let artifact = stack.chancery().arg("artifact").arg(alice.path("a")).arg("--url").arg(stack.url());
+    let found = artifact.arg("--trusted-root").arg(&root).run();
+    assert_eq!((found.code(), found.stdout.matches(suspicion).count()), (1, 1), "{}", found.report());
+    // Of a checkpoint its first line is shown.
+    assert!(found.stdout.contains("log.unknown: ") && !found.stdout.contains("\\n"), "{}", found.report());
 }
 
 #[test]
@@ -199,7 +221,13 @@ fn attestations_are_not_signatures_and_have_a_type() {
     let listed = run("blob artifact --bundle both.jsonl --json");
     assert_eq!(document(&listed)["results"][0]["passed_over"].as_array().unwrap().len(), 1, "{}", listed.report());
     let refused = run("blob artifact");
-    assert!(refused.code() == 1 && refused.stdout.contains("passed over: "), "{}", refused.report());
+    // A reason is told once.
+    assert_eq!(
+        (refused.code(), refused.stdout.matches("it is an attestation").count()),
+        (1, 1),
+        "{}",
+        refused.report()
+    );
     let bundle = run("bundle artifact.sigstore.json --artifact artifact --json");
     assert_eq!(bundle.code(), 0, "{}", bundle.report());
 }

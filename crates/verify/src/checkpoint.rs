@@ -16,6 +16,14 @@ use std::fmt;
 /// Begins the extension line of the checkpoint of a frozen log. The date follows.
 const FROZEN: &str = "Log frozen — ";
 
+/// What a checkpoint that no known log signed should be.
+pub(crate) const KNOWN_LOG: &str = "a checkpoint by a log of the trust root";
+
+/// A checkpoint in a refusal, by its first line: the others are hashes and signatures.
+pub(crate) fn by_origin(checkpoint: &str) -> String {
+    format!("one of the log {}", checkpoint.lines().next().unwrap_or_default())
+}
+
 /// A tree head with its log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {

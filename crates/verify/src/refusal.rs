@@ -160,6 +160,9 @@ impl fmt::Display for Refusal {
         if !self.path.is_empty() {
             write!(f, "{}: ", self.path)?;
         }
+        if self.rejection.counts() {
+            return write!(f, "{}", self.rejection);
+        }
         let (expected, found) = self.comparison();
         write!(f, "{}: expected {expected}, found {found}", self.rejection)
     }
@@ -194,6 +197,11 @@ mod tests {
         assert_eq!(json["version"], 1);
         assert_eq!((&json["code"], &json["step"]), (&"key.weak".into(), &"formats".into()));
         assert_eq!(json["message"], refusal.to_string());
+        // A sentence with both numbers is not said again.
+        let few = Refusal::new(Rejection::LogTooFew { found: 0, required: 1 }, Step::LogEntry)
+            .expected("entries of 1 log operator", "0");
+        assert_eq!(few.to_string(), "too few log operators have an entry for the signature: 0 of 1");
+        assert_eq!(serde_json::to_value(&few).unwrap()["expected"], "entries of 1 log operator");
         // Without the values, the words of the reason.
         let plain = Refusal::new(Rejection::Pem, Step::Chain);
         assert_eq!(plain.to_string(), "failure decoding PEM: expected PEM, found another text");

@@ -42,6 +42,16 @@ macro_rules! rejections {
 
 impl std::error::Error for Rejection {}
 
+impl Rejection {
+    /// Whether the sentence has the number that was required and the one that was found, so that it is the whole comparison.
+    pub(crate) const fn counts(self) -> bool {
+        matches!(
+            self,
+            Self::CosignaturesTooFew { .. } | Self::LogTooFew { .. } | Self::TimeTooFew { .. } | Self::SctTooFew { .. }
+        )
+    }
+}
+
 rejections! {
     /// The text is not PEM, or has another label than required.
     Pem => "pem.malformed", "failure decoding PEM";

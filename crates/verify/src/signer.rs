@@ -68,7 +68,7 @@ impl fmt::Display for Signer {
         match self {
             Self::Certificate { claims, .. } => {
                 let issuer = crate::shown(claims.issuer());
-                write!(f, "{} (by {issuer})", crate::shown(claims.identity().as_str()))
+                write!(f, "{} (issuer {issuer})", crate::shown(claims.identity().as_str()))
             }
             Self::Key { sha256, .. } => write!(f, "the key {}", hex::encode(sha256)),
         }

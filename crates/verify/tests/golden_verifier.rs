@@ -13,7 +13,7 @@ use chancery_verify::{HashAlgorithm, PublicKey, Refusal, Step, Timestamp};
 const NOW: Timestamp = Timestamp::from_seconds(1_795_244_400);
 const PUBLIC_GOOD: &str = "extra/trusted_root.json";
 const NPM: &str = "pkg/testing/data/bundles/sigstore.js@2.0.0-provenance.sigstore.json";
-const SIGSTORE_JS: &str = "https://github.com/sigstore/sigstore-js/.github/workflows/release.yml@refs/heads/main (by https://token.actions.githubusercontent.com)";
+const SIGSTORE_JS: &str = "https://github.com/sigstore/sigstore-js/.github/workflows/release.yml@refs/heads/main (issuer https://token.actions.githubusercontent.com)";
 const NPM_DIGEST: &str = "46d4e2f74c4877316640000a6fdf8a8b59f1e0847667973e9859f774dd31b8f1e0937813b777fb66a2ac67d50540fe34640966eee9fc2ccca387082b4c85cd3c";
 
 fn verifier(root: &str, options: Options) -> Verifier {
@@ -34,7 +34,7 @@ fn bundles_of_several_clients_and_years_verify() {
         (
             "extra/a.txt.sigstore",
             "632579b5183d418ff3dc443994fd35e0e1a2a6ce89a1ee22fdca577f8e8bc9c3",
-            "a@tny.town (by https://github.com/login/oauth)",
+            "a@tny.town (issuer https://github.com/login/oauth)",
             "hashedrekord",
             66_794_718,
             true,
@@ -43,7 +43,7 @@ fn bundles_of_several_clients_and_years_verify() {
         (
             "pkg/testing/data/bundles/dsse.sigstore.json",
             "bbfd372fc9beeb777fe35d05bb10c0c70a9733d366a75fed7dd18866c7391de3ee7e88ba74dd47abf3e15c845e547fcf0e5c3da80854c751554224d3a6d4e55f",
-            "brian@dehamer.com (by https://github.com/login/oauth)",
+            "brian@dehamer.com (issuer https://github.com/login/oauth)",
             "intoto",
             6_800_908,
             false,
@@ -59,7 +59,7 @@ fn bundles_of_several_clients_and_years_verify() {
         (
             "extra/oci-attestation.sigstore.json",
             "732112270d7e59418a8c080b134b24cabd67d250d0d0147a97ed95ba5c280aa4",
-            "cody@soyland.com (by https://github.com/login/oauth)",
+            "cody@soyland.com (issuer https://github.com/login/oauth)",
             "dsse",
             175_508_996,
             true,

@@ -47,7 +47,7 @@ fn the_files_of_the_example_verify_and_are_what_is_made() {
     let policy = Policy::parse(str::from_utf8(&read("policy.toml")).unwrap()).unwrap();
     let bundle = Bundle::parse(&bundle).unwrap();
     let verified = verifier.verify(&bundle, &Artifact::Bytes(ARTIFACT), &policy, NOW).unwrap();
-    assert_eq!(verified.signer.to_string(), format!("{IDENTITY} (by {ISSUER})"));
+    assert_eq!(verified.signer.to_string(), format!("{IDENTITY} (issuer {ISSUER})"));
     // A change of what is made is one of these files: they have the same members.
     let world = World::new(Spec::default());
     for (name, made) in [("trusted_root.json", world.root()), ("artifact.sigstore.json", world.bundle_v2())] {

@@ -147,7 +147,11 @@ impl Listening {
 async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(listen).await.map_err(|error| match error.kind() {
         ErrorKind::AddrInUse => {
-            anyhow::anyhow!("{listen} is in use by another program; stop it, or listen on another port, for example {}:0 for any free one", listen.ip())
+            let any = SocketAddr::new(listen.ip(), 0);
+            anyhow::anyhow!(
+                "{listen} is in use by another program; stop it, or choose another address with --listen, or with [listen] in the \
+                 configuration file, for example {any} for any free port. A second server needs another directory, too: --data"
+            )
         }
         _ => anyhow::Error::new(error).context(format!("cannot listen on {listen}")),
     })

@@ -158,7 +158,9 @@ impl Decision {
         }
         let failure = self.explanation.failure().unwrap_or(&self.explanation);
         let rejection = failure.rejection.unwrap_or(Rejection::PolicyEmpty);
-        let refusal = Refusal::new(rejection, Step::Policy).at(format!("policy: {}", failure.rule));
+        let is_whole = failure.rule == self.explanation.rule;
+        let place = if is_whole { failure.rule.clone() } else { format!("policy: {}", failure.rule) };
+        let refusal = Refusal::new(rejection, Step::Policy).at(place);
         Some(if failure.expected.is_empty() { refusal } else { refusal.expected(&failure.expected, &failure.found) })
     }
 

@@ -4,11 +4,11 @@ use super::algorithm::SignedData;
 use super::times::{entry_place, known_log};
 use super::{Case, Material, TimeSource, VerifiedTime};
 use crate::bundle::{Content, InclusionProof, TransparencyLogEntry};
-use crate::checkpoint::{Naming, open_trusted};
+use crate::checkpoint::{Naming, by_origin, open_trusted};
 use crate::note::{KeyName, Note};
 use crate::rekor::logged;
 use crate::trust_root::TransparencyLog;
-use crate::{Hash, Refusal, Rejection, Step, Timestamp, leaves, merkle};
+use crate::{Hash, Refusal, Rejection, Step, Timestamp, counted, leaves, merkle};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -89,7 +89,10 @@ pub(super) fn verify(
     if found < required {
         return Err(Refusal::new(Rejection::LogTooFew { found, required }, Step::LogEntry)
             .at("verificationMaterial.tlogEntries")
-            .expected(format!("entries of {required} log operators"), found.to_string()));
+            .expected(
+                format!("entries of {}", counted(required, "log operator", "log operators")),
+                found.to_string(),
+            ));
     }
     Ok(verified)
 }
@@ -199,7 +202,7 @@ fn included(
         let note = Note::parse(text).map_err(|rejection| refuse(rejection, ".checkpoint"))?;
         let opened = open_trusted(&note, names, log.checkpoint_key_id(), log.key(), naming);
         let opened = opened.map_err(|rejection| {
-            refuse(rejection, ".checkpoint").expected(format!("a checkpoint by {}", log.url()), &note.text)
+            refuse(rejection, ".checkpoint").expected(format!("a checkpoint by {}", log.url()), by_origin(&note.text))
         })?;
         parsed = (note, opened);
         (&parsed.0, &parsed.1)
@@ -225,7 +228,7 @@ fn included(
     let (found, quorum) = (cosigners.len(), case.required.witnesses);
     if found < quorum {
         return Err(refuse(Rejection::CosignaturesTooFew { found, quorum }, ".checkpoint")
-            .expected(format!("cosignatures of {quorum} witnesses"), found.to_string()));
+            .expected(format!("cosignatures of {}", counted(quorum, "witness", "witnesses")), found.to_string()));
     }
     let cosigners = cosigners.into_iter().map(|(name, time)| Cosigner { name: name.to_string(), time }).collect();
     Ok(Inclusion {

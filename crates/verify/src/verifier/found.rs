@@ -5,6 +5,7 @@
 
 use super::{OpenedHead, VerifiedLogged, Verifier};
 use crate::bundle::{InclusionProof, TransparencyLogEntry};
+use crate::checkpoint::{KNOWN_LOG, by_origin};
 use crate::rekor::kind_and_version;
 use crate::{Hash, Refusal, Rejection, Step, Timestamp};
 
@@ -72,9 +73,9 @@ impl Verifier {
         let head = if let Some(head) = head.filter(|head| head.is(entry.checkpoint)) {
             head
         } else {
-            opened = self.open_head(entry.checkpoint).ok_or_else(|| {
-                refuse(Rejection::LogUnknown).expected("a checkpoint by a log of the trust root", entry.checkpoint)
-            })?;
+            opened = self
+                .open_head(entry.checkpoint)
+                .ok_or_else(|| refuse(Rejection::LogUnknown).expected(KNOWN_LOG, by_origin(entry.checkpoint)))?;
             &opened
         };
         let proof = InclusionProof {

@@ -5,7 +5,7 @@
 //! ([`crate::merkle::verify_consistency`]).
 
 use super::{Cosigner, Verifier};
-use crate::checkpoint::{Checkpoint, Naming, Scheme, open_trusted};
+use crate::checkpoint::{Checkpoint, KNOWN_LOG, Naming, Scheme, by_origin, open_trusted};
 use crate::note::{KeyName, Note};
 use crate::trust_root::{Section, TransparencyLog};
 use crate::{Hash, Refusal, Rejection, Step, Timestamp};
@@ -100,7 +100,7 @@ impl Verifier {
                 }
                 None => {
                     let unknown = refuse(Rejection::LogUnknown);
-                    return Err(unknown.expected("a checkpoint by a log of the trust root", &note.text));
+                    return Err(unknown.expected(KNOWN_LOG, by_origin(&note.text)));
                 }
             },
         };

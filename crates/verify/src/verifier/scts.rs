@@ -5,7 +5,7 @@ use super::VerifiedAuthority;
 use super::chain::Chained;
 use crate::certificate::Certificate;
 use crate::sct::SignedCertificateTimestamp;
-use crate::{Refusal, Rejection, Step, Timestamp};
+use crate::{Refusal, Rejection, Step, Timestamp, counted};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -86,7 +86,8 @@ pub(super) fn verify<'a>(case: &mut Case<'_>, chained: Chained<'a>) -> Result<Ve
     if found < required {
         // If no log is known, saying so is more useful than a count of zero.
         let rejection = if found == 0 { Rejection::SctUnknownLog } else { Rejection::SctTooFew { found, required } };
-        return Err(refuse(rejection, None).expected(format!("{required} logs of the trust root"), found.to_string()));
+        let wanted = counted(required, "log of the trust root", "logs of the trust root");
+        return Err(refuse(rejection, None).expected(wanted, found.to_string()));
     }
     Ok(VerifiedLeaf { leaf: chained.leaf, path: chained.path, authority: chained.authority, scts })
 }

@@ -6,7 +6,7 @@ use crate::bundle::TransparencyLogEntry;
 use crate::rekor::Promise;
 use crate::timestamping::Token;
 use crate::trust_root::{TimestampAuthority, TransparencyLog};
-use crate::{Refusal, Rejection, Step, Timestamp};
+use crate::{Refusal, Rejection, Step, Timestamp, counted};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -126,7 +126,7 @@ pub(super) fn count(thresholds: &Required, material: &Material<'_>, times: &[Ver
         if found < required {
             return Err(Refusal::new(Rejection::TimeTooFew { found, required }, Step::Times)
                 .at("verificationMaterial")
-                .expected(format!("times of {required} operators"), found.to_string()));
+                .expected(format!("times of {}", counted(required, "operator", "operators")), found.to_string()));
         }
     }
     Ok(())

@@ -4,8 +4,8 @@
 //! an auditor will check it ([`chancery_search::evidence`]), before it is written. So a server that lies is found while packing.
 //! [`history`] is about the trust files in a case, [`audit`] about lines of the CA's audit log, [`outcome`] prints.
 //!
-//! Exit codes: 0 the case is sound; 1 it is not, or the server lies; 2 the arguments or the trust root are wrong; 3 it could not
-//! be told: there is no answer, or a file cannot be read or written.
+//! Exit codes: 0 the case is sound; 1 it is not, or the server lies; 2 the arguments or the trust root are wrong, or what was asked
+//! for does not fit into a case; 3 it could not be told: there is no answer, or a file cannot be read or written.
 
 mod audit;
 mod examine;
@@ -110,6 +110,10 @@ enum Failure {
     /// There is no answer.
     #[error(transparent)]
     Asked(#[from] AskError),
+    /// What was asked for is no case, however often it is asked for: there is too much of it, or a log has a name that no member
+    /// can have.
+    #[error("{0}")]
+    Unfit(String),
     /// A file cannot be read or written.
     #[error("{0}")]
     Undecided(String),
@@ -145,7 +149,7 @@ async fn pack(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     });
     match packed {
         // As chancery search: a question that is refused is wrong.
-        Err(Failure::Asked(error @ AskError::Refused(_))) => Err(error.into()),
+        Err(error @ (Failure::Asked(AskError::Refused(_)) | Failure::Unfit(_))) => Err(error.into()),
         packed => Outcome::of("PACKED", out, packed).print(judging.json),
     }
 }
@@ -165,7 +169,7 @@ async fn packed(
     }
     // What does not fit is no lie of the server.
     let archive = Case::seal(name, question, draft).to_archive();
-    sound(archive.map_err(|fault| Failure::Undecided(fault.to_string()))?, verifier)
+    sound(archive.map_err(|fault| Failure::Unfit(fault.to_string()))?, verifier)
 }
 
 /// Checks a case, whether it was read or just made.

@@ -27,7 +27,7 @@ const VERDICT: Codes = &[
 const CASE: Codes = &[
     (0, "everything in the case is proven"),
     (1, "something does not hold"),
-    (2, "wrong arguments or trust root"),
+    (2, "wrong arguments or trust root, or the answer does not fit into a case"),
     (3, "undecided: there is no answer, or a file cannot be read or written"),
 ];
 
@@ -74,8 +74,8 @@ const TABLE: &[(&str, Codes)] = &[
         "log check",
         &[
             (0, "every log is as its entries make it"),
-            (1, "something differs, a log is quarantined, or a file cannot be used"),
-            (2, "wrong arguments"),
+            (1, "something differs, a log is quarantined, or a saved checkpoint is of none of the logs"),
+            (2, "wrong arguments, or a file that they name cannot be used: nothing was decided"),
             (3, "undecided: the server or the database gives no answer"),
         ],
     ),
@@ -83,8 +83,8 @@ const TABLE: &[(&str, Codes)] = &[
         "log checkpoint",
         &[
             (0, "the checkpoint is signed by the log's key"),
-            (1, "it is not, it does not extend the one in the file, or a file cannot be used"),
-            (2, "wrong arguments"),
+            (1, "it is not, it does not extend the one in the file, or the file cannot be written"),
+            (2, "wrong arguments, or a file that they name cannot be used: nothing was decided"),
             (3, "undecided: the server gives no answer"),
         ],
     ),
@@ -125,7 +125,7 @@ const TABLE: &[(&str, Codes)] = &[
         &[
             (0, "the index is as the entries make it"),
             (1, "a row differs, or a file cannot be used"),
-            (2, "wrong arguments"),
+            (2, "wrong arguments, or there is no index where they say"),
             (3, "undecided: the database gives no answer"),
         ],
     ),

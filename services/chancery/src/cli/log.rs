@@ -13,7 +13,11 @@ mod stored;
 mod trust;
 pub(super) mod undecided;
 
-use super::{authorities::AuthorityArguments, place::LogsArguments, token_file::TokenFile};
+use super::{
+    authorities::AuthorityArguments,
+    place::{LogsArguments, Place},
+    token_file::TokenFile,
+};
 use crate::output;
 use anyhow::{Context as _, bail, ensure};
 use chancery_log::{
@@ -27,6 +31,7 @@ use remote::Remote;
 use std::{fs, io::Write as _, num::NonZeroU32, path::PathBuf, process::ExitCode};
 use stored::Checked;
 use trust::TrustedLog;
+use undecided::wrong_usage;
 
 /// Of a log that was checked beside others that were compared.
 const NOT_COMPARED: &str = ", not compared with a saved checkpoint";
@@ -64,7 +69,8 @@ enum Verb {
 /// With --data it also exits with 1 if a log is quarantined although nothing is wrong with what is stored: the database was
 /// put back to an older state that is sound in itself. Each such log is named.
 ///
-/// Exits with 3 if the server or the database gives no answer, which says nothing about the log.
+/// Exits with 2 if the arguments, or the files that they name, cannot be used, and with 3 if the server or the database gives no
+/// answer. Both say nothing about the log.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery log check --data ./chancery-dev
@@ -80,7 +86,9 @@ struct CheckArguments {
     /// Of several Rekor v2 logs, the one with the host name of the URL is read.
     #[arg(long, value_name = "URL", requires = "trust", conflicts_with_all = ["data", "config", "database", "sample_signatures"])]
     url: Option<String>,
-    /// Trust the keys in this `trusted_root.json`, or in a directory with it or with `rekor.pub` and `ctfe.pub`
+    /// Trust the keys in this `trusted_root.json`, or in this directory of trust files or data directory
+    ///
+    /// A directory of trust files has `trusted_root.json`, or `rekor.pub` and `ctfe.pub`.
     #[arg(long, value_name = "FILE|DIR", requires = "url")]
     trust: Option<PathBuf>,
     /// Find a log at this path below the URL, for example in copies made with --tiles
@@ -117,16 +125,18 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 async fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
-    let mut saved = SavedCheckpoints::read(&arguments.from)?;
+    let mut saved = SavedCheckpoints::read(&arguments.from).map_err(|error| wrong_usage(&error))?;
     let signatures = arguments.sample_signatures.map_or(Signatures::All, Signatures::OneIn);
     let Checked { reports, doubts } = if let (Some(url), Some(path)) = (&arguments.url, &arguments.trust) {
-        let token = arguments.token_file.as_ref().map(|file| TokenFile::for_server(file, url)).transpose()?;
-        let remote = Remote { url, authorities: arguments.authorities.file() };
-        let reports = remote::check(remote, token.as_ref(), &trust::read(path, &arguments.path)?, &mut saved).await?;
+        let token = arguments.token_file.as_ref().map(|file| TokenFile::for_server(file, url)).transpose();
+        let token = token.map_err(|error| wrong_usage(&error))?;
+        let remote = Remote::new(url, arguments.authorities.file()).map_err(|error| wrong_usage(&error))?;
+        let logs = trust::read(path, &arguments.path).map_err(|error| wrong_usage(&error))?;
+        let reports = remote::check(remote, token.as_ref(), &logs, &mut saved).await?;
         Checked { reports, doubts: Vec::new() }
     } else {
-        ensure!(arguments.authorities.file().is_none(), "--ca-file is for the server of --url");
-        stored::check(&arguments.logs.place()?, signatures, !arguments.without_index, &mut saved).await?
+        let place = instance(arguments).map_err(|error| wrong_usage(&error))?;
+        stored::check(&place, signatures, !arguments.without_index, &mut saved).await?
     };
     saved.all_used()?;
     if arguments.json {
@@ -136,6 +146,12 @@ async fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     }
     ensure!(doubts.is_empty(), "{}\n{NEXT}", doubts.join("\n"));
     Ok(ExitCode::SUCCESS)
+}
+
+/// The instance whose logs are checked.
+fn instance(arguments: &CheckArguments) -> anyhow::Result<Place> {
+    ensure!(arguments.authorities.file().is_none(), "--ca-file is for the server of --url");
+    arguments.logs.place()
 }
 
 /// Prints what was checked, and where saved checkpoints were given whether each log was compared with one.

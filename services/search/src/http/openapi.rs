@@ -29,10 +29,11 @@ pub fn describe(document: &mut Document) {
         "Search",
         "Every log of this instance, by what its entries say: Rekor v1 and v2, and the certificate logs. The index is derived \
          from the logs. Each entry of an answer was read from its log and met every filter then, so a damaged index can hide \
-         an entry but cannot invent one. `complete_to` says for each log how many of its first entries were searched, and \
-         has a checkpoint of a tree that has them.\n\nNames in entries are what their authors wrote. Search verifies no \
-         signature; only `/api/artifacts` does. Every path also answers with a slash at its end. Another method than the \
-         path's is answered 501 with a `Status`.",
+         an entry but cannot invent one. An answer waits up to a second until the index has what its logs show at that moment; \
+         a page that follows another one does not wait. `complete_to` says for each log how many of its first entries were \
+         searched, and has a checkpoint of a tree that has them.\n\nNames in entries are what their authors wrote. Search \
+         verifies no signature; only `/api/artifacts` does. Every path also answers with a slash at its end. Another method \
+         than the path's is answered 501 with a `Status`.",
     );
     searches(&mut group);
     audits(&mut group);
@@ -120,8 +121,9 @@ fn rekor(group: &mut Group<'_>) {
     let error = || [Content::json::<entry_ids::ErrorBody>()];
     let retrieve = Operation::post("searchIndex", "Ids of entries of Rekor v1.")
         .describe(format!(
-            "The ids have 80 digits and are in no order. A query without a member finds nothing. More than {MAX_IDS} are \
-             answered 422: ask `/api/search`, which answers in pages. Formats of keys: {}.",
+            "The ids have 80 digits and are in no order. The answer waits up to a second until the index has what the logs \
+             show at that moment. A query without a member finds nothing. More than {MAX_IDS} are answered 422: ask \
+             `/api/search`, which answers in pages. Formats of keys: {}.",
             KEY_FORMATS.join(", ")
         ))
         .body([Content::json::<entry_ids::Question>().max_bytes(entry_ids::MAX_BODY_BYTES)])

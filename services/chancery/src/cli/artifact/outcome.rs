@@ -198,6 +198,11 @@ impl Outcome {
             Some(Verdict::Unread) => {
                 (Status::Undecided, Some("the entries about it lack the signed data, so no signature can be verified"))
             }
+            Some(Verdict::Refused) if self.knows_no_log() => {
+                let reason = "no entry about it is verified, because this trust root has none of the logs: is it the trust root of \
+                              another server?";
+                (Status::Refused, Some(reason))
+            }
             Some(Verdict::Refused) => (Status::Refused, Some("no entry about it is verified")),
             Some(Verdict::Timestamped) => {
                 (Status::Nobody, Some("only timestamps of it are logged, and a timestamp does not name the signer"))
@@ -211,6 +216,12 @@ impl Outcome {
         };
         (self.status, self.reason) = (status, reason.map(str::to_owned));
         self
+    }
+
+    /// Whether every entry that is refused is in a log that the trust root does not have.
+    fn knows_no_log(&self) -> bool {
+        let mut refusals = self.signatures.iter().filter_map(|signature| signature.refusal.as_ref());
+        refusals.all(|refusal| matches!(refusal.rejection(), Rejection::LogUnknown))
     }
 
     /// Prints the answer.

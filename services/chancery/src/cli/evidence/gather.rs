@@ -110,7 +110,7 @@ impl Gathered {
             // A server that shows the same again and again is found by the answer, which has all of it.
             if self.entries.len().max(answer.entries.len()) > MAX_ENTRIES || empty_pages > MAX_EMPTY_PAGES {
                 let reason = format!("a case has at most {MAX_ENTRIES} entries; ask for a shorter period");
-                return Err(AskError::Unanswered(reason).into());
+                return Err(Failure::Unfit(reason));
             }
             self.fits()?;
             cursor = page.cursor;
@@ -150,7 +150,7 @@ impl Gathered {
         if self.bytes <= MAX_BYTES {
             return Ok(());
         }
-        Err(AskError::Unanswered(format!("a case has at most {MAX_BYTES} bytes; ask for a shorter period")).into())
+        Err(Failure::Unfit(format!("a case has at most {MAX_BYTES} bytes; ask for a shorter period")))
     }
 
     /// Notes the checkpoints of a page, and how much was searched for all pages of an answer.
@@ -277,12 +277,12 @@ impl Gathered {
 }
 
 /// Refuses the name of a log that no member can have.
-fn named(member: Member<'_>) -> Result<(), AskError> {
+fn named(member: Member<'_>) -> Result<(), Failure> {
     if Member::of(&member.to_string()) == Some(member) {
         return Ok(());
     }
     let name = shown(member.log().unwrap_or_default());
-    Err(AskError::Unanswered(format!(
+    Err(Failure::Unfit(format!(
         "the server calls a log {name}, which a case cannot: it takes at most 32 lower-case letters, digits and hyphens; name a log \
          that is followed with chancery search follow --name"
     )))
@@ -296,7 +296,7 @@ mod tests {
     use serde_json::{Value, json};
     use tokio::net::TcpListener;
 
-    /// Asks a server that answers every search with the same.
+    /// Asks a server that answers every search with the same, for more than fits into a case.
     async fn told(page: Value) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -305,7 +305,8 @@ mod tests {
         let server = Server::new(&ServerArguments::at(&url), None).unwrap();
         let question = [("kind".to_owned(), "hashedrekord".to_owned())];
         match gather(&server, &question, &TrustRoot::default()).await {
-            Err(failure) => failure.to_string(),
+            Err(Failure::Unfit(reason)) => reason,
+            Err(failure) => format!("{failure:?}"),
             Ok(_) => "gathered".to_owned(),
         }
     }
@@ -337,6 +338,6 @@ mod tests {
     fn what_is_larger_than_a_case_is_not_gathered() {
         let with = |bytes| Gathered { bytes, ..Gathered::default() }.fits();
         assert!(with(MAX_BYTES).is_ok());
-        assert!(matches!(with(MAX_BYTES + 1), Err(Failure::Asked(AskError::Unanswered(_)))));
+        assert!(matches!(with(MAX_BYTES + 1), Err(Failure::Unfit(_))));
     }
 }

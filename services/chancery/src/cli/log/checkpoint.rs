@@ -6,6 +6,7 @@
 use super::{
     remote::{self, Remote},
     trust::{self, TrustedLog},
+    undecided::wrong_usage,
 };
 use crate::{cli::authorities::AuthorityArguments, durable, output};
 use anyhow::{Context as _, bail};
@@ -24,8 +25,9 @@ use std::{
 
 /// Fetch and verify the checkpoint of a log, to save it for `chancery log check --from`
 ///
-/// A file that exists is replaced if the log proves that the new checkpoint extends the one in the file. Exits with 3 if the
-/// server gives no answer, which says nothing about the log.
+/// A file that exists is replaced if the log proves that the new checkpoint extends the one in the file. Exits with 2 if the
+/// arguments, or the files that they name, cannot be used, and with 3 if the server gives no answer. Both say nothing about the
+/// log.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   chancery log checkpoint --url https://sign.example.org --trust ./trust --out today.checkpoint
@@ -34,7 +36,9 @@ pub(super) struct Arguments {
     /// Fetch from this server, or from a copy of its files
     #[arg(long, value_name = "URL")]
     url: String,
-    /// Trust the keys in this `trusted_root.json`, or in a directory with it or with `rekor.pub` and `ctfe.pub`
+    /// Trust the keys in this `trusted_root.json`, or in this directory of trust files or data directory
+    ///
+    /// A directory of trust files has `trusted_root.json`, or `rekor.pub` and `ctfe.pub`.
     #[arg(long, value_name = "FILE|DIR")]
     trust: PathBuf,
     /// Fetch the checkpoint of this log: rekor, which is the default, rekor2 or ct; a later one is rekor-2 or ct-2
@@ -62,10 +66,10 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let Arguments { url, trust: source, .. } = arguments;
-    let logs = trust::read(source, &arguments.path)?;
+    let logs = trust::read(source, &arguments.path).map_err(|error| wrong_usage(&error))?;
     let log = arguments.log.as_deref().unwrap_or(rekor_v1::NAME);
-    let trusted = trust::choose(&logs, log, source)?;
-    let remote = Remote { url, authorities: arguments.authorities.file() };
+    let trusted = trust::choose(&logs, log, source).map_err(|error| wrong_usage(&error))?;
+    let remote = Remote::new(url, arguments.authorities.file()).map_err(|error| wrong_usage(&error))?;
     let (note, opened) = remote::checkpoint(remote, &trusted).await.with_context(|| format!("log {log}"))?;
     if let Some(file) = &arguments.out {
         if !arguments.overwrite {

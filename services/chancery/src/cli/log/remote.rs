@@ -25,9 +25,18 @@ const PARALLEL: usize = 16;
 /// A server with logs.
 #[derive(Clone, Copy)]
 pub(super) struct Remote<'a> {
-    pub(super) url: &'a str,
+    url: &'a str,
     /// The file with the certificates that are trusted for it. `None` for the system's authorities.
-    pub(super) authorities: Option<&'a Path>,
+    authorities: Option<&'a Path>,
+}
+
+impl<'a> Remote<'a> {
+    /// The server at `url`, if requests to it can be made.
+    pub(super) fn new(url: &'a str, authorities: Option<&'a Path>) -> anyhow::Result<Self> {
+        let remote = Self { url, authorities };
+        Server::new(remote, "")?;
+        Ok(remote)
+    }
 }
 
 /// Checks every trusted log on a server, as a reader with `token`.

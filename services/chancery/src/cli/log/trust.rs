@@ -1,5 +1,6 @@
 //! The keys that are trusted for each log, read from trust files.
 
+use crate::cli::verify::trusted_root_in;
 use anyhow::{Context as _, bail};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_log::{
@@ -59,12 +60,12 @@ pub(super) fn place(text: &str) -> Result<(String, String), String> {
     Ok((log.to_owned(), prefix))
 }
 
-/// Reads `trusted_root.json`, or a directory with it or with the two PEM files. `places` says of some logs where they are.
+/// Reads `trusted_root.json`, or a directory with it (that of an instance, too), or with the two PEM files. `places` says of some
+/// logs where they are.
 pub(super) fn read(path: &Path, places: &[(String, String)]) -> anyhow::Result<Vec<TrustedLog>> {
-    let file = path.join(FileName::TrustedRoot.as_str());
     let mut logs = if !path.is_dir() {
         read_trusted_root(path)?
-    } else if file.exists() {
+    } else if let Some(file) = trusted_root_in(path) {
         read_trusted_root(&file)?
     } else {
         let pem = [(rekor_v1::NAME, FileName::RekorKey), (ct::NAME, FileName::CtKey)];
@@ -73,7 +74,7 @@ pub(super) fn read(path: &Path, places: &[(String, String)]) -> anyhow::Result<V
     };
     anyhow::ensure!(
         !logs.is_empty(),
-        "{} contains no key of a log; give trusted_root.json or its directory with --trust",
+        "{} contains no key of a log; give trusted_root.json, its directory, or the data directory of an instance with --trust",
         path.display()
     );
     for (name, place) in places {
@@ -230,6 +231,22 @@ mod tests {
         assert_eq!(found, expected);
         for bad in ["", "{", r#"{"tlogs":[{"baseUrl":"x"}]}"#, &root.replace("MFkw", "MFkx")] {
             assert!(parse_trusted_root(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_directory_is_that_of_trust_files_or_of_an_instance() {
+        let directory = tempfile::tempdir().unwrap();
+        let empty = read(directory.path(), &[]).map(|_| ()).unwrap_err().to_string();
+        assert!(empty.ends_with("or the data directory of an instance with --trust"), "{empty}");
+        let log = format!(r#"{{"baseUrl":"https://a.example","publicKey":{{"rawBytes":"{SPKI}"}}}}"#);
+        let trust = directory.path().join("trust");
+        fs::create_dir(&trust).unwrap();
+        fs::write(trust.join("trusted_root.json"), format!(r#"{{"tlogs":[{log}]}}"#)).unwrap();
+        let file = trust.join("trusted_root.json");
+        for path in [directory.path(), trust.as_path(), file.as_path()] {
+            let names: Vec<String> = read(path, &[]).unwrap().iter().map(TrustedLog::name).collect();
+            assert_eq!(names, ["rekor"], "{}", path.display());
         }
     }
 

@@ -1,6 +1,8 @@
-//! Whether a command on a log failed because it got no answer: then it says nothing about the log.
+//! Whether the failure of a command on a log says anything about the log: not if there was no answer, and not if the command was
+//! given something that cannot be used.
 //!
-//! A server that hides something can be silent, too. So silence has an exit code of its own, which is not that of success.
+//! A server that hides something can be silent, too. So silence has an exit code of its own, which is not that of success. So have
+//! wrong arguments: what calls a person need not call one for a typing error.
 
 use crate::output;
 use chancery_daemon::database::DatabaseError;
@@ -15,12 +17,34 @@ use std::process::ExitCode;
 
 /// Exit code if something does not hold.
 const FAILED: u8 = 1;
+/// Exit code if the arguments, or the files that they name, cannot be used.
+const WRONG_USAGE: u8 = 2;
 /// Exit code if there was no answer.
 const UNDECIDED: u8 = 3;
 
+/// Arguments that cannot be used: nothing was decided about a log.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct WrongUsage(String);
+
+/// The same failure, known as one of the arguments.
+pub(in crate::cli) fn wrong_usage(error: &anyhow::Error) -> anyhow::Error {
+    WrongUsage(format!("{error:#}")).into()
+}
+
 /// The exit code of what was `done`; says why where that failed.
 pub(in crate::cli) fn told(done: anyhow::Result<ExitCode>) -> ExitCode {
-    done.unwrap_or_else(|error| output::failed(&error, if is_undecided(&error) { UNDECIDED } else { FAILED }))
+    done.unwrap_or_else(|error| output::failed(&error, code(&error)))
+}
+
+fn code(error: &anyhow::Error) -> u8 {
+    if error.downcast_ref::<WrongUsage>().is_some() {
+        WRONG_USAGE
+    } else if is_undecided(error) {
+        UNDECIDED
+    } else {
+        FAILED
+    }
 }
 
 fn is_undecided(error: &anyhow::Error) -> bool {
@@ -74,5 +98,14 @@ mod tests {
             let error = Err::<(), _>(error).context("log rekor").unwrap_err();
             assert!(!is_undecided(&error), "{error:#}");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_no_finding() {
+        let error = wrong_usage(&anyhow!("no such file").context("cannot read yesterday.checkpoint"));
+        assert_eq!(error.to_string(), "cannot read yesterday.checkpoint: no such file");
+        assert_eq!(code(&error.context("log rekor")), WRONG_USAGE);
+        assert_eq!(code(&anyhow!(Finding::Interrupted)), UNDECIDED);
+        assert_eq!(code(&anyhow!(Finding::Gap { index: 7 })), FAILED);
     }
 }

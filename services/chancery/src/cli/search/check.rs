@@ -1,11 +1,14 @@
 //! `chancery search check`: compares a search index with the entries of its logs.
 
 use super::subject::SubjectArguments;
-use crate::{cli::log::index, output};
+use crate::{
+    cli::log::{index, undecided::wrong_usage},
+    output,
+};
 use anyhow::Context as _;
 use chancery_log::store::Database;
 use chancery_search::Report;
-use chancery_verify::entries;
+use chancery_verify::{counted, entries};
 use clap::Args;
 use serde_json::json;
 use std::{io::Write as _, process::ExitCode, time::Duration};
@@ -35,7 +38,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let location = arguments.subject.location()?;
+    let location = arguments.subject.location().map_err(|error| wrong_usage(&error))?;
     let database = Database::open_read_only(&location).await.with_context(|| format!("{location}"))?;
     let reports = check(arguments, &database).await;
     database.close().await;
@@ -48,11 +51,10 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut out = output::data();
     for report in &reports {
         let Report { log, indexed, postings, runs, pages, bytes, problems } = report;
-        let size = entries(*indexed);
-        writeln!(
-            out,
-            "{log}: the index of {size} re-derived: {postings} terms in {runs} runs, {pages} pages, {bytes} bytes"
-        )?;
+        let (size, terms) = (entries(*indexed), counted(*postings, "term", "terms"));
+        let (runs, pages) = (counted(*runs, "run", "runs"), counted(*pages, "page", "pages"));
+        let bytes = counted(*bytes, "byte", "bytes");
+        writeln!(out, "{log}: the index of {size} re-derived: {terms} in {runs}, {pages}, {bytes}")?;
         if *problems > 0 {
             writeln!(out, "{log}: {} cannot be parsed as a whole; searches may miss them", entries(*problems))?;
         }

@@ -102,7 +102,9 @@ async fn explain(arguments: Arguments) -> anyhow::Result<ExitCode> {
         return outcome::print(&[outcome], outcome::Show { json: true, expected: true });
     }
     output::print(&render(&outcome))?;
-    Ok(outcome::exit_code(&[outcome]))
+    let outcomes = [outcome];
+    outcome::note_unknown(&outcomes);
+    Ok(outcome::exit_code(&outcomes))
 }
 
 impl Arguments {
@@ -172,7 +174,7 @@ fn render(outcome: &Outcome) -> String {
             text.extend([word, ", ", code, ": ", reason, "\n"]);
         }
     }
-    for passed in &outcome.passed_over {
+    for passed in outcome.others() {
         text.extend(["passed over, ", &passed.to_string(), "\n"]);
     }
     text

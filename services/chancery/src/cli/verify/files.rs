@@ -70,8 +70,11 @@ pub(super) fn readable(name: &Path) -> io::Result<()> {
     open(name).map(drop)
 }
 
-/// Opens a file. One that is not there may have been meant as a digest.
+/// Opens a file. One that is not there may have been meant as a digest. A directory can be opened, and not read.
 fn open(name: &Path) -> io::Result<File> {
+    if name.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
     File::open(name).map_err(|error| {
         let text = name.to_str().unwrap_or_default();
         match text.split_once(':').and_then(|(algorithm, _)| HashAlgorithm::from_name(algorithm)) {

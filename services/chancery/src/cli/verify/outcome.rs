@@ -13,6 +13,9 @@ use std::{fmt, io::Write as _, process::ExitCode};
 /// Version of the JSON form. Fields may be added under the same number.
 const JSON_VERSION: u32 = 1;
 
+/// Codes of evidence by an authority or a log that the trust root does not have.
+const UNKNOWN: [&str; 4] = ["chain.untrusted", "log.unknown", "sct.unknown_log", "timestamp.signer"];
+
 /// The answer about one thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -140,6 +143,14 @@ impl Outcome {
             decision: None,
         }
     }
+
+    /// What was passed over, without the only one if its reason is that of the outcome.
+    pub(super) fn others(&self) -> &[PassedOver] {
+        match self.passed_over.as_slice() {
+            [only] if Some(only.code) == self.code && Some(&only.reason) == self.reason.as_ref() => &[],
+            all => all,
+        }
+    }
 }
 
 /// How the outcomes are shown.
@@ -174,7 +185,18 @@ pub(super) fn print(outcomes: &[Outcome], show: Show) -> anyhow::Result<ExitCode
              --certificate-identity and --certificate-oidc-issuer, --key, or --policy.",
         );
     }
+    note_unknown(outcomes);
     Ok(exit_code(outcomes))
+}
+
+/// Says once what the trust root may lack: such a reason is about the first thing that it does not have, and not about the root.
+pub(super) fn note_unknown(outcomes: &[Outcome]) {
+    if outcomes.iter().any(|outcome| outcome.code.is_some_and(|code| UNKNOWN.contains(&code))) {
+        output::note(
+            "note: this trust root does not have the authorities or logs of a signature above. Is it the trust root of another \
+             server? --trust, --trusted-root or --tuf-url names that of the server that you trust.",
+        );
+    }
 }
 
 /// 1 has priority over 3: a refused artifact stays refused, even if another one could not be decided.
@@ -188,7 +210,7 @@ pub(super) fn exit_code(outcomes: &[Outcome]) -> ExitCode {
 }
 
 fn write(out: &mut impl std::io::Write, outcome: &Outcome) -> std::io::Result<()> {
-    let Outcome { subject, status, pinned, code, reason, signatures, passed_over, .. } = outcome;
+    let Outcome { subject, status, pinned, code, reason, signatures, .. } = outcome;
     let word = match status {
         Status::Verified => "verified ",
         Status::Refused => "REFUSED  ",
@@ -212,7 +234,7 @@ fn write(out: &mut impl std::io::Write, outcome: &Outcome) -> std::io::Result<()
     }
     // One reason has been told; the others matter where it is not verified. JSON always has them.
     if *status != Status::Verified {
-        for passed in passed_over {
+        for passed in outcome.others() {
             writeln!(out, "           passed over: {passed}")?;
         }
     }

@@ -3,7 +3,8 @@
 mod repository;
 
 use crate::{cli::authorities::AuthorityArguments, output};
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
+use chancery_trust::FileName;
 use chancery_verify::trust_root::{TrustRoot, limits::MAX_ROOT_BYTES};
 use clap::Args;
 use repository::Ask;
@@ -75,12 +76,16 @@ impl TrustArguments {
     }
 }
 
+/// The trusted root in a directory of trust files, or in the data directory of an instance.
+pub(in crate::cli) fn trusted_root_in(directory: &Path) -> Option<PathBuf> {
+    let name = FileName::TrustedRoot.as_str();
+    [directory.join(name), directory.join("trust").join(name)].into_iter().find(|path| path.is_file())
+}
+
 fn in_directory(directory: &Path) -> anyhow::Result<PathBuf> {
-    let places = [directory.join("trusted_root.json"), directory.join("trust/trusted_root.json")];
-    match places.into_iter().find(|path| path.is_file()) {
-        Some(path) => Ok(path),
-        None => bail!("there is no trusted_root.json in {}", directory.display()),
-    }
+    trusted_root_in(directory).with_context(|| {
+        format!("there is no trusted_root.json and no trust/trusted_root.json in {}", directory.display())
+    })
 }
 
 fn read(path: &Path) -> anyhow::Result<TrustRoot> {
