@@ -26,7 +26,7 @@ const UNWRITTEN: i32 = 74;
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Commands that print, in this order, in a directory with the server's `data`. URL is the server's, TOKEN a token.
-const PRINT: [&str; 42] = [
+const PRINT: [&str; 44] = [
     "artifact data/demo/release-1.0.txt --url URL --trust data/trust",
     "artifact data/demo/release-1.0.txt --url URL --trust data/trust --json",
     "completions bash",
@@ -61,6 +61,8 @@ const PRINT: [&str; 42] = [
     "search check --data data",
     "search rebuild --data data",
     "search follow URL --protocol rekor-v1 --trust data/trust --database audit.db --once",
+    "status --data data",
+    "status --data data --json",
     "token alice@example.test --url URL",
     "trust status --data data",
     "trust export --for cosign --data data",
@@ -92,7 +94,7 @@ const CHANGE: [&str; 15] = [
 ];
 
 /// Commands that print JSON, in this order.
-const JSON: [&str; 31] = [
+const JSON: [&str; 32] = [
     "artifact data/demo/release-1.0.txt --url URL --trust data/trust --json",
     "artifact data/demo/release-1.1.txt --url URL --trust data/trust --json",
     "artifact policy.toml --url URL --trust data/trust --json",
@@ -119,6 +121,7 @@ const JSON: [&str; 31] = [
     "search check --data data --json",
     "search rebuild --data data --json",
     "search follow URL --protocol rekor-v1 --trust data/trust --database audit.db --once --json",
+    "status --data data --json",
     "token alice@example.test --url URL --json",
     "trust status --data data --json",
     "verify blob data/demo/release-1.0.txt data/demo/report.txt --trust data/trust --policy policy.toml --json",

@@ -26,6 +26,7 @@ mod reference;
 mod schema;
 mod search;
 mod serve;
+mod status;
 mod token;
 mod token_file;
 mod trust;
@@ -78,6 +79,7 @@ enum Verb {
     Schema(schema::Arguments),
     Search(Box<search::Arguments>),
     Serve(serve::Arguments),
+    Status(status::Arguments),
     Token(token::Arguments),
     Trust(trust::Arguments),
     Verify(Box<verify::Arguments>),
@@ -118,6 +120,7 @@ impl Cli {
             Verb::Schema(arguments) => schema::run(&arguments),
             Verb::Search(arguments) => Ok(search::run(*arguments).await),
             Verb::Serve(arguments) => serve::run(arguments).await,
+            Verb::Status(arguments) => status::run(&arguments).await,
             Verb::Token(arguments) => token::run(arguments).await,
             Verb::Trust(arguments) => trust::run(arguments).await,
             Verb::Verify(arguments) => Ok(verify::run(*arguments).await),

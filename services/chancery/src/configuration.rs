@@ -13,6 +13,7 @@ mod events;
 mod keys;
 mod monitor;
 mod search;
+mod status;
 mod trust;
 mod tsa;
 
@@ -39,6 +40,7 @@ use monitor::MonitorTable;
 use schemars::JsonSchema;
 use search::SearchTable;
 use serde::Deserialize;
+use status::StatusTable;
 use std::{
     fs,
     net::{IpAddr, SocketAddr},
@@ -91,6 +93,9 @@ pub(crate) struct Configuration {
     /// The pages for people.
     #[serde(default)]
     pub(crate) console: ConsoleTable,
+    /// The state of the instance over HTTP.
+    #[serde(default)]
+    status: StatusTable,
     /// The log of the process.
     #[serde(default)]
     pub(crate) telemetry: TelemetryTable,
@@ -264,7 +269,7 @@ pub(crate) struct LogTable {
     pub(crate) tiles: Option<TilesTable>,
     /// The signers whose entries the Rekor logs accept. Default: everybody.
     pub(crate) write: Option<WriteTable>,
-    /// The readers that may read entries. Default: everybody.
+    /// The readers that may read the entries of all logs. Checkpoints, hashes, proofs and trust files stay public. Default: everybody.
     pub(crate) read: Option<ReadTable>,
 }
 
@@ -330,7 +335,7 @@ impl Configuration {
         let tiles = log.tiles.iter_mut().flat_map(|tiles| tiles.credentials.iter_mut().chain(&mut tiles.ca_file));
         let witnesses = log.rekor2_witnesses.iter_mut().chain(&mut log.ct_witnesses).flat_map(WitnessesTable::files);
         let access = LogTable::files_of_access(log.write.as_mut(), log.read.as_mut());
-        let events = self.events.iter_mut().flat_map(EventsTable::files);
+        let events = self.events.iter_mut().flat_map(EventsTable::files).chain(self.status.files());
         for file in files.chain(tiles).chain(witnesses).chain(access).chain(events).chain(&mut self.monitor.config) {
             *file = directory.join(&*file);
         }

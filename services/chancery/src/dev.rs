@@ -136,6 +136,7 @@ pub(crate) async fn run(
         database: &database,
         check_command: check_command.clone(),
         chains: BTreeMap::new(),
+        tls: None,
         console,
     };
     let instance = Box::pin(Instance::start(&setup, clock, choices)).await?;

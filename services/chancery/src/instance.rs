@@ -6,6 +6,7 @@
 mod access;
 mod addresses;
 mod agreement;
+mod assembly;
 mod authority;
 mod certificate_log;
 mod clock;
@@ -30,6 +31,7 @@ mod search;
 mod served;
 mod setup;
 mod shards;
+mod status;
 mod tiles;
 mod time_servers;
 mod timestamps;
@@ -47,7 +49,7 @@ pub(crate) use clock::GuardedClock;
 pub(crate) use composition::{Choices, Instance};
 pub(crate) use description::Answering;
 pub(crate) use events::{EventArguments, EventSettings, LOGS as EVENT_LOGS, Webhook};
-pub(crate) use keys::{KeyRecord, KnownKey, keys, known_keys, root_files, warn_of_roots};
+pub(crate) use keys::{KnownKey, keys, kind_name, known_keys, root_files, warn_of_roots};
 pub(crate) use operations::OperationsArguments;
 pub(crate) use rekor_v1::RekorV1Arguments;
 pub(crate) use rekor_v2::{CheckpointKey, RekorV2Arguments, RekorVersion};
@@ -56,11 +58,15 @@ pub(crate) use search::{
 };
 pub(crate) use setup::{ConsoleSettings, Setup, SignIn};
 pub(crate) use shards::{mark_file, marks, tree_id};
+pub(crate) use status::{
+    CertificateStatus, CheckResult, CheckStatus, InstanceStatus, KeyStatus, LogStatus, ServerStatus, Source, Stored,
+    TufRoleStatus, stored_status, tuf_roles,
+};
 #[cfg(feature = "s3")]
 pub(crate) use tiles::BucketArguments;
 pub(crate) use tiles::{Place as TilesPlace, TilesArguments};
 pub(crate) use timestamps::TimestampArguments;
 pub(crate) use transparency::{Settings as TransparencySettings, TransparencyArguments};
 pub(crate) use trust::services;
-pub(crate) use tuf::{TufArguments, key_files, key_uris, lifetime, publisher, trust_url, use_key};
+pub(crate) use tuf::{TufArguments, key_files, key_uris, lifetime, publisher, repository, trust_url, use_key};
 pub(crate) use witnesses::{WitnessArguments, WitnessChoices, WitnessesTable};

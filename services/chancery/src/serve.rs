@@ -220,6 +220,7 @@ impl Started<'_> {
             database: &database,
             check_command: command::check_logs(Path::new("chancery"), data.path(), database_url).join(" "),
             chains: chains.clone(),
+            tls: configuration.listen.tls.as_ref().map(|files| files.certificate.as_path()),
             console: configuration.console.enabled.then(|| ConsoleSettings {
                 is_development: false,
                 first_steps: Vec::new(),

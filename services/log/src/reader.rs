@@ -3,7 +3,7 @@
 //! Everything that says nothing of an entry stays public: checkpoints, tree heads, hashes, and proofs over hashes. So everybody
 //! can still check that the log only grows, and prove an entry that is at hand. Routes that show entries to clients that do not
 //! have them are for readers, if there is a [`Reader`]. It is implemented where tokens are known: this crate knows none.
-//! [`readers_only`] is for routes beside the logs' own that show entries, too.
+//! [`readers_only`] is for routes beside the logs' own that show entries, too, or that are for readers of something else.
 
 mod http;
 
@@ -25,7 +25,7 @@ pub trait Reader: Send + Sync {
     fn admit<'a>(&'a self, token: &'a str) -> Admission<'a>;
 }
 
-/// Why a request is not answered with entries.
+/// Why a request is not answered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Refused {
@@ -33,6 +33,8 @@ pub struct Refused {
     pub kind: RefusalKind,
     /// Stable name of the reason.
     pub code: &'static str,
+    /// What the token would open, in one word, for the challenge. MUST be a plain word: it stands between quotation marks.
+    pub realm: &'static str,
     /// The sentence for the client. It MUST NOT show what is inside.
     pub message: String,
 }

@@ -149,6 +149,15 @@ const TABLE: &[(&str, Codes)] = &[
         ],
     ),
     ("serve", SERVER),
+    (
+        "status",
+        &[
+            (0, "shown, whatever it says; health and trust status judge"),
+            (1, "something could not be read: it is named at the end, or standard error says why"),
+            (2, "wrong arguments, or the server refuses"),
+            (3, "the server gives no answer"),
+        ],
+    ),
     ("token", WORK),
     (
         "trust status",

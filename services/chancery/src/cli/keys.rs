@@ -8,10 +8,10 @@ mod request;
 mod rotate;
 mod test;
 
+pub(super) use list::line;
 pub(super) use rotate::Stage;
 
 use crate::rotation::Role;
-use chancery_verify::key::KeyKind;
 use clap::{Args, Subcommand, ValueEnum};
 use std::process::ExitCode;
 
@@ -71,16 +71,5 @@ impl From<AuthorityName> for Role {
             AuthorityName::Ca => Self::Ca,
             AuthorityName::Tsa => Self::Tsa,
         }
-    }
-}
-
-/// Name of a kind of key, for output.
-fn kind_name(kind: KeyKind) -> String {
-    match kind {
-        KeyKind::P256 => "P-256".to_owned(),
-        KeyKind::P384 => "P-384".to_owned(),
-        KeyKind::P521 => "P-521".to_owned(),
-        KeyKind::Rsa(bits) => format!("RSA {bits}"),
-        KeyKind::Ed25519 => "Ed25519".to_owned(),
     }
 }

@@ -44,9 +44,15 @@ pub(super) struct Place {
 impl InstanceArguments {
     /// Reads the configuration file, if one is named.
     pub(super) fn place(&self) -> anyhow::Result<Place> {
-        let Some(file) = &self.config else {
+        let Some(Configuration { data, database, .. }) = self.configuration()? else {
             return Ok(Place { data: self.data.clone().unwrap_or_else(|| DEFAULT.into()), database: None });
         };
+        Ok(Place { data, database: database.map(|database| database.url) })
+    }
+
+    /// The configuration file, if one is named.
+    pub(super) fn configuration(&self) -> anyhow::Result<Option<Configuration>> {
+        let Some(file) = &self.config else { return Ok(None) };
         // clap compares only options on the same side of a verb.
         if let Some(data) = &self.data {
             bail!(
@@ -55,8 +61,7 @@ impl InstanceArguments {
                 file.display()
             );
         }
-        let Configuration { data, database, .. } = Configuration::load(file)?;
-        Ok(Place { data, database: database.map(|database| database.url) })
+        Configuration::load(file).map(Some)
     }
 
     /// The data directory.
@@ -70,6 +75,11 @@ impl LogsArguments {
     pub(super) fn place(&self) -> anyhow::Result<Place> {
         let Place { data, database } = self.instance.place()?;
         Ok(Place { data, database: self.database.clone().or(database) })
+    }
+
+    /// The configuration file, if one is named.
+    pub(super) fn configuration(&self) -> anyhow::Result<Option<Configuration>> {
+        self.instance.configuration()
     }
 }
 

@@ -47,8 +47,14 @@ pub(super) fn run(Arguments { page }: Arguments) -> anyhow::Result<ExitCode> {
 /// The description of a server with every role and every option.
 pub(super) fn server() -> Value {
     let roles = Role::ALL.into();
-    let everything =
-        Answering { roles: &roles, is_development: true, console: Some(true), has_metrics: true, has_search: true };
+    let everything = Answering {
+        roles: &roles,
+        is_development: true,
+        console: Some(true),
+        has_metrics: true,
+        has_search: true,
+        has_status: true,
+    };
     everything.description().into_json()
 }
 

@@ -1,7 +1,7 @@
 //! `chancery schema`: the JSON schemas of the documents that verbs print with `--json`.
 //!
 //! `schema/documents.json` has them, beside the code that prints; tests compare them with each verb's output. The
-//! output of `chancery search` is a server's answer, so its schema is in the description of the server.
+//! outputs of `chancery search` and `chancery status` are a server's answers, so their schemas are in the description of the server.
 
 use super::reference;
 use crate::output;
@@ -14,10 +14,11 @@ use std::process::ExitCode;
 const WRONG_USAGE: u8 = 2;
 /// `verbs` has the name of each verb's document, `$defs` the documents and what they have in common.
 const DOCUMENTS: &str = include_str!("schema/documents.json");
-/// The verb that prints the answers of a server.
-const SEARCH: &str = "search";
-/// The paths that it asks.
-const ANSWERS: [&str; 2] = ["/api/search", "/api/certificates"];
+/// The verbs that print the answers of a server, each with the paths that it asks and a remark.
+const ANSWERS: [(&str, &[&str], &str); 2] = [
+    ("search", &["/api/search", "/api/certificates"], "With --all: one line for each entry."),
+    ("status", &["/api/status"], "With --url, as the server says it."),
+];
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// Print the JSON schema of what a verb prints with --json
@@ -60,7 +61,7 @@ fn documents() -> anyhow::Result<Value> {
 fn verbs() -> anyhow::Result<Vec<String>> {
     let documents = documents()?;
     let named = documents["verbs"].as_object().into_iter().flatten().map(|(verb, _)| verb.clone());
-    let mut verbs: Vec<String> = named.chain([SEARCH.to_owned()]).collect();
+    let mut verbs: Vec<String> = named.chain(ANSWERS.map(|(verb, ..)| verb.to_owned())).collect();
     verbs.sort_unstable();
     Ok(verbs)
 }
@@ -68,12 +69,12 @@ fn verbs() -> anyhow::Result<Vec<String>> {
 /// The schema of a verb, with everything that it refers to.
 fn schema(verb: &str) -> anyhow::Result<Value> {
     let title = format!("chancery {verb} --json");
-    if verb == SEARCH {
+    if let Some((_, paths, remark)) = ANSWERS.into_iter().find(|(asking, ..)| *asking == verb) {
         let server = reference::server();
-        let answers = ANSWERS.map(|path| server["paths"][path]["get"]["responses"]["200"]["content"].clone());
-        let answers = answers.map(|content| content["application/json"]["schema"].clone());
-        let document = json!({ "$schema": DIALECT, "title": title, "description": "With --all: one line for each entry.",
-            "anyOf": answers });
+        let content = |path: &&str| server["paths"][*path]["get"]["responses"]["200"]["content"].clone();
+        let answers = paths.iter().map(|path| content(path)["application/json"]["schema"].clone());
+        let answers: Vec<Value> = answers.collect();
+        let document = json!({ "$schema": DIALECT, "title": title, "description": remark, "anyOf": answers });
         return Ok(complete(document, &server));
     }
     let documents = documents()?;

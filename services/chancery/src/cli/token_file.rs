@@ -1,4 +1,4 @@
-//! `--token-file`: the token with which a command reads entries from a server that shows them to readers only.
+//! `--token-file`: the token with which a command reads from a server what it shows to readers only.
 
 use anyhow::{Context as _, ensure};
 use chancery_address::is_protected;
@@ -11,7 +11,7 @@ use std::{
 use url::Url;
 
 /// What to do where a server answers that a token is missing.
-pub(super) const ADVICE: &str = "entries are for readers there; give a file with a token of one with --token-file";
+pub(super) const ADVICE: &str = "this is for readers there; give a file with a token of one with --token-file";
 
 /// A file with a token. It is read for every request: tokens are short-lived, and what makes them replaces the file.
 #[derive(Debug, Clone)]

@@ -9,8 +9,9 @@ mod renew;
 mod rotate;
 mod status;
 
+pub(super) use status::line;
+
 use super::place::InstanceArguments;
-use anyhow::Context as _;
 use chancery_trust::tuf::{Publisher, Repository, Role};
 use clap::{Args, Subcommand, ValueEnum};
 use std::{path::PathBuf, process::ExitCode};
@@ -71,13 +72,7 @@ impl Data {
 
     /// What clients get now.
     fn repository(&self) -> anyhow::Result<(Publisher, Repository)> {
-        let publisher = self.publisher()?;
-        // Once more where a running server was just replacing the one by the other.
-        let read = Repository::read(publisher.directory()).or_else(|_| Repository::read(publisher.directory()))?;
-        let repository = read.with_context(|| {
-            format!("the TUF repository in {} is empty; start the server once", publisher.directory().path().display())
-        })?;
-        Ok((publisher, repository))
+        crate::instance::repository(&self.0)
     }
 }
 

@@ -1,6 +1,7 @@
-//! `[log.write]` and `[log.read]`: the signers that may write to the logs of signatures, and the readers of entries.
+//! `[log.write]`, `[log.read]` and `[status.read]`: the signers that may write to the logs of signatures, and the readers of entries and
+//! of the state of the instance.
 
-use super::LogTable;
+use super::{Configuration, LogTable};
 use crate::{instance::AccessSettings, issuers::ConfiguredIssuers};
 use anyhow::{Context as _, ensure};
 use chancery_log::admission::{Certificates, Rule, Signers};
@@ -44,13 +45,33 @@ struct AllowTable {
     identity: Option<Pattern>,
 }
 
-/// Who may read the entries of all logs. Checkpoints, hashes, proofs and trust files stay public.
+/// Readers, by the issuers of their tokens.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReadTable {
     /// File with the list of issuers whose tokens may read, in the form of `issuers` in `[ca]`. The server reads it again when it
     /// changes.
     issuers: PathBuf,
+}
+
+impl ReadTable {
+    /// The file that it names.
+    pub(super) const fn file(&mut self) -> &mut PathBuf {
+        &mut self.issuers
+    }
+
+    /// Reads the file. `table` is the name of this table, for messages.
+    pub(super) fn read(&self, table: &str) -> anyhow::Result<ConfiguredIssuers> {
+        ConfiguredIssuers::load(Some(&self.issuers)).with_context(|| format!("[{table}] issuers"))
+    }
+}
+
+impl Configuration {
+    /// Reads the files that say who may write to and read the logs, if the process `has_logs`, and who may read its state.
+    pub(crate) fn access(&self, has_logs: bool) -> anyhow::Result<AccessSettings> {
+        let logs = if has_logs { self.log.access()? } else { AccessSettings::default() };
+        Ok(AccessSettings { status: self.status.readers()?, ..logs })
+    }
 }
 
 impl LogTable {
@@ -61,7 +82,7 @@ impl LogTable {
     ) -> impl Iterator<Item = &'a mut PathBuf> {
         let rules = write.into_iter().flat_map(|write| &mut write.allow);
         let files = rules.flat_map(|rule| rule.authorities.iter_mut().chain(&mut rule.keys));
-        files.chain(read.map(|read| &mut read.issuers))
+        files.chain(read.map(ReadTable::file))
     }
 
     /// Refuses rules that allow nothing, everything, or something else than they seem to.
@@ -78,13 +99,13 @@ impl LogTable {
     }
 
     /// Reads the files that the two tables name.
-    pub(crate) fn access(&self) -> anyhow::Result<AccessSettings> {
+    fn access(&self) -> anyhow::Result<AccessSettings> {
         let rules = self.write.iter().flat_map(|write| (1..).zip(&write.allow));
         let rules =
             rules.map(|(number, rule)| rule.read().with_context(|| format!("[log.write] allow, rule {number}")));
         let rules = rules.collect::<anyhow::Result<Vec<_>>>()?;
-        let readers = self.read.as_ref().map(|read| ConfiguredIssuers::load(Some(&read.issuers)));
-        Ok(AccessSettings { rules, readers: readers.transpose().context("[log.read] issuers")? })
+        let readers = self.read.as_ref().map(|read| read.read("log.read")).transpose()?;
+        Ok(AccessSettings { rules, readers, status: None })
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
     AccessSettings, OperationsArguments, RekorV1Arguments, RekorV2Arguments, SearchArguments, Setup, SignIn,
     access::Access,
     agreement,
+    assembly::{Assembly, Part},
     authority::{self, Issuing, RotatedAuthority},
     clock::GuardedClock,
     ct_shards::{self, CtShards, RotatedCt},
@@ -23,6 +24,7 @@ use super::{
     running::RunningLogs,
     search::{self, Search},
     served,
+    status::{self, Process},
     timestamps::{TimestampArguments, Timestamps},
     transparency,
     trust::{self, Publisher, TrustSources},
@@ -50,11 +52,11 @@ use chancery_console::Console;
 use chancery_daemon::{
     clock::{Clock, ClockGuard},
     health::Checks,
-    http::{answered_by, openapi},
+    http::openapi,
     metrics::Metrics,
     random::{Random, SystemRandom},
 };
-use chancery_log::{admission::OwnAuthority, mirror::Destination};
+use chancery_log::{admission::OwnAuthority, mirror::Destination, reader::Readers};
 use chancery_trust::{CurrentFiles, FileName};
 use chancery_verify::{PublicKey, timestamping::Authority};
 use std::{
@@ -137,7 +139,7 @@ impl Instance {
             let trusted_root = files.borrow().contents(FileName::TrustedRoot).to_owned();
             logs.seed(trusted_root.as_bytes()).await?;
         }
-        let running = logs.as_ref().map(|logs| logs.running.clone());
+        let (running, shown_to) = (logs.as_ref().map(|logs| logs.running.clone()), access.status.clone());
         let metrics = choices.operations.metrics(running.as_ref(), &access, clock)?;
         let audit = choices.operations.audit(setup.data.path(), setup.roles)?;
         let tuf = common.tuf(&choices, trust_files.clone(), metrics.as_ref(), audit.clone()).await?;
@@ -176,9 +178,10 @@ impl Instance {
         let health = assembly.checked.start(metrics.as_ref()).await?;
         let checks = health.checks();
         background.push(tokio::spawn(health.watch()));
-        let console = common.console(&checks, running, tuf.as_ref())?;
+        let console = common.console(&checks, running.clone(), tuf.as_ref())?;
         let mut routes = assembly.routes.merge(console.as_ref().map(Console::router).unwrap_or_default());
-        routes = routes.merge(common.description(metrics.is_some(), search.is_some()));
+        routes = routes.merge(common.status(shown_to.as_ref(), &checks, running, tuf.as_ref())?);
+        routes = routes.merge(common.description(metrics.is_some(), search.is_some(), shown_to.is_some()));
         routes = routes.merge(readiness::health_service(setup.roles, Arc::clone(&checks)));
         Ok(Self { routes, console, metrics, checks, trust_files, background, tuf, logs, upkeep })
     }
@@ -229,31 +232,6 @@ impl Instance {
     }
 }
 
-/// What a role adds to a process: its routes, and its checks.
-type Part = (Router, Checked);
-
-/// What the parts of a process answer, and what may be in their way.
-struct Assembly {
-    routes: Router,
-    checked: Checked,
-}
-
-impl Assembly {
-    /// Adds the part that does this role's work, if it is there.
-    fn add(&mut self, role: Role, part: Option<Part>) {
-        if let Some((routes, checked)) = part {
-            self.routes = std::mem::take(&mut self.routes).merge(answered_by(routes, role.name()));
-            self.checked.extend(checked);
-        }
-    }
-
-    /// Adds routes that belong to no role, or are never in the way of one.
-    fn merge(&mut self, routes: impl IntoIterator<Item = Option<Router>>) {
-        let routes = routes.into_iter().flatten();
-        self.routes = routes.fold(std::mem::take(&mut self.routes), Router::merge);
-    }
-}
-
 /// The keys of the authority and of its log, and who is told when they change.
 struct Followed {
     keys: Generations<IssuingChain>,
@@ -287,7 +265,7 @@ impl<'a> Common<'a> {
     /// Who may write to the logs and read their entries.
     fn access(&self, settings: AccessSettings, keys: &Generations<IssuingChain>) -> anyhow::Result<Access> {
         self.own.replace(authority::issuing(keys));
-        Access::start(settings, self.own.clone(), Arc::clone(&self.clock))
+        Access::start(settings, self.own.clone(), &self.clock)
     }
 
     /// The logs, where they are this process's.
@@ -435,12 +413,24 @@ impl<'a> Common<'a> {
         settings.console(self.setup, Arc::clone(checks), logs, tuf.map(Tuf::service), &self.clock).map(Some)
     }
 
+    /// The state of the instance, for its readers.
+    fn status(
+        &self,
+        readers: Option<&Readers>,
+        checks: &Checks,
+        logs: Option<RunningLogs>,
+        tuf: Option<&Tuf>,
+    ) -> anyhow::Result<Router> {
+        let process = Process::new(self.setup, Arc::clone(checks), logs, tuf.map(Tuf::service), &self.clock)?;
+        Ok(status::router(process, readers))
+    }
+
     /// What this process answers, as it says itself.
-    fn description(&self, has_metrics: bool, has_search: bool) -> Router {
+    fn description(&self, has_metrics: bool, has_search: bool, has_status: bool) -> Router {
         let Setup { roles, issuer, console, .. } = self.setup;
         let is_development = matches!(issuer, SignIn::Here);
         let console = console.as_ref().map(|console| console.security_contact.is_some());
-        let answering = Answering { roles, is_development, console, has_metrics, has_search };
+        let answering = Answering { roles, is_development, console, has_metrics, has_search, has_status };
         openapi::router(&answering.description().into_json())
     }
 

@@ -1,12 +1,14 @@
 //! The description of this process's HTTP API in OpenAPI 3.1, from the descriptions of its roles. Each of them is next
 //! to its routes.
 
+use super::status;
 use crate::{issuer, role::Role};
 use chancery_daemon::http::openapi::{Document, describe_metrics, describe_shell};
 use chancery_log::{ct, rekor_v1, rekor_v2};
 use std::collections::BTreeSet;
 
 /// The parts of a process that answer requests.
+#[expect(clippy::struct_excessive_bools, reason = "each says whether a part is there, and has its name")]
 pub(crate) struct Answering<'a> {
     pub(crate) roles: &'a BTreeSet<Role>,
     /// Whether it is also the issuer of a development server.
@@ -17,6 +19,8 @@ pub(crate) struct Answering<'a> {
     pub(crate) has_metrics: bool,
     /// Whether it has a search index of the logs, if it has the logs.
     pub(crate) has_search: bool,
+    /// Whether it shows the state of the instance to anybody.
+    pub(crate) has_status: bool,
 }
 
 impl Answering<'_> {
@@ -45,6 +49,9 @@ impl Answering<'_> {
         if let Some(has_contact) = self.console {
             chancery_console::http::describe(&mut document, has_contact);
         }
+        if self.has_status {
+            status::describe(&mut document);
+        }
         describe_shell(&mut document);
         if self.has_metrics {
             describe_metrics(&mut document);
@@ -71,8 +78,8 @@ mod tests {
     fn a_process_describes_the_roles_that_it_has_and_no_other() {
         let of = |roles: &[Role]| {
             let roles = roles.iter().copied().collect();
-            let (is_development, console, has_metrics, has_search) = (false, None, false, true);
-            paths(&Answering { roles: &roles, is_development, console, has_metrics, has_search })
+            let (is_development, console, has_metrics, has_search, has_status) = (false, None, false, true, false);
+            paths(&Answering { roles: &roles, is_development, console, has_metrics, has_search, has_status })
         };
         let shell = BTreeSet::from(
             ["/healthz", "/livez", "/openapi.json", "/ping", "/readyz", "/swagger.json"].map(str::to_owned),
@@ -92,14 +99,20 @@ mod tests {
     fn what_is_switched_off_is_not_described() {
         let (roles, logs) = (BTreeSet::new(), BTreeSet::from([Role::Log]));
         let with = |is_development, console, has_metrics| {
-            paths(&Answering { roles: &roles, is_development, console, has_metrics, has_search: true })
+            let (has_search, has_status) = (true, false);
+            paths(&Answering { roles: &roles, is_development, console, has_metrics, has_search, has_status })
         };
         let search = |has_search| {
-            let (is_development, console, has_metrics) = (false, None, false);
-            paths(&Answering { roles: &logs, is_development, console, has_metrics, has_search })
+            let (is_development, console, has_metrics, has_status) = (false, None, false, false);
+            paths(&Answering { roles: &logs, is_development, console, has_metrics, has_search, has_status })
         };
         assert!(search(true).contains("/api/search") && search(false).is_subset(&search(true)));
         assert!(!search(false).contains("/api/search"));
+        let status = |has_status| {
+            let (is_development, console, has_metrics, has_search) = (false, None, false, false);
+            paths(&Answering { roles: &roles, is_development, console, has_metrics, has_search, has_status })
+        };
+        assert_eq!(status(true).difference(&status(false)).collect::<Vec<_>>(), ["/api/status"]);
         let all = with(true, Some(true), true);
         let without = |other: BTreeSet<String>| all.difference(&other).cloned().collect::<Vec<_>>();
         assert_eq!(without(with(true, Some(false), true)), ["/.well-known/security.txt"]);
@@ -112,10 +125,11 @@ mod tests {
     #[test]
     fn what_shows_entries_may_be_for_readers_with_a_token() {
         let roles = BTreeSet::from([Role::Log]);
-        let (is_development, console, has_metrics, has_search) = (false, None, false, true);
-        let answering = Answering { roles: &roles, is_development, console, has_metrics, has_search };
+        let (is_development, console, has_metrics, has_search, has_status) = (false, None, false, true, true);
+        let answering = Answering { roles: &roles, is_development, console, has_metrics, has_search, has_status };
         let document = answering.description().into_json();
         assert_eq!(document["components"]["securitySchemes"]["token"]["scheme"], "bearer");
+        assert_eq!(document["paths"]["/api/status"]["get"]["security"], json!([{ "token": [] }]), "never without");
         for (method, path) in [
             ("get", "/api/v1/log/entries"),
             ("get", "/api/v1/log/entries/{entryUUID}"),
@@ -159,8 +173,8 @@ mod tests {
         // Each role alone: it must not refer to schemas of another role.
         for role in Role::ALL {
             let roles = BTreeSet::from([role]);
-            let (is_development, console, has_metrics, has_search) = (false, Some(true), true, true);
-            let answering = Answering { roles: &roles, is_development, console, has_metrics, has_search };
+            let (is_development, console, has_metrics, has_search, has_status) = (false, Some(true), true, true, true);
+            let answering = Answering { roles: &roles, is_development, console, has_metrics, has_search, has_status };
             let document = answering.description().into_json();
             check(&document, &document);
         }

@@ -8,12 +8,23 @@ use crate::{
 use anyhow::Context as _;
 use chancery_daemon::signer::{Signer, is_overwritten};
 use chancery_trust::tuf;
-use chancery_verify::{PublicKey, Timestamp, certificate::Certificate};
+use chancery_verify::{PublicKey, Timestamp, certificate::Certificate, key::KeyKind};
 use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
+
+/// Name of a kind of key, for output.
+pub(crate) fn kind_name(kind: KeyKind) -> String {
+    match kind {
+        KeyKind::P256 => "P-256".to_owned(),
+        KeyKind::P384 => "P-384".to_owned(),
+        KeyKind::P521 => "P-521".to_owned(),
+        KeyKind::Rsa(bits) => format!("RSA {bits}"),
+        KeyKind::Ed25519 => "Ed25519".to_owned(),
+    }
+}
 
 /// One signing key.
 pub(crate) struct KeyRecord {
@@ -236,7 +247,7 @@ fn record(
 }
 
 /// What clients know a generation by: its key, and its certificates if it has them.
-fn public_side(
+pub(super) fn public_side(
     files: &RingFiles,
     role: Role,
     generation: &Generation,

@@ -153,7 +153,8 @@ fn measure(metrics: &Metrics, logs: RunningLogs, clock: &Arc<dyn Clock>) -> anyh
     Ok(())
 }
 
-fn state(log: &Log) -> &'static str {
+/// One of [`STATES`].
+pub(super) fn state(log: &Log) -> &'static str {
     match log.obstacle() {
         None => "active",
         Some(Obstacle::Quarantined { .. }) => "quarantined",

@@ -5,7 +5,10 @@ use super::Addresses;
 use crate::{data_directory::DataDirectory, role::Role};
 use chancery_log::store::Location;
 use chancery_trust::BaseUrl;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 /// Where people sign in whom a client has no token of.
 pub(crate) enum SignIn {
@@ -31,6 +34,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) check_command: String,
     /// Certificates that another authority has issued for the first keys of roles, in PEM, where `data` is new.
     pub(crate) chains: BTreeMap<Role, Vec<u8>>,
+    /// File of the server's own certificates, if it has TLS.
+    pub(crate) tls: Option<&'a Path>,
     /// `None` where there is no console.
     pub(crate) console: Option<ConsoleSettings>,
 }

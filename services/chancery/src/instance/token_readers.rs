@@ -1,4 +1,4 @@
-//! Readers of private logs, by the tokens of issuers.
+//! Readers of private logs, and of the state of the instance, by the tokens of issuers.
 //!
 //! `chancery-ca` knows tokens and `chancery-log` knows readers; they do not know each other. A token is verified as one that
 //! asks for a certificate is, with the same limits to what it can make the server fetch. One that was accepted is remembered by
@@ -25,8 +25,38 @@ const MAX_TOKENS: u64 = 4096;
 /// as long as a set of keys counts as fresh.
 const REMEMBERED_SECONDS: u64 = 600;
 
+/// What tokens open, in the words of refusals.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Subject {
+    /// The setting that names the issuers.
+    setting: &'static str,
+    /// One plain word.
+    realm: &'static str,
+    /// Says what needs a token.
+    needs: &'static str,
+    /// Follows «the right to».
+    right: &'static str,
+}
+
+/// Entries of private logs.
+pub(super) const ENTRIES: Subject = Subject {
+    setting: "[log.read] issuers",
+    realm: "entries",
+    needs: "entries of this log need a token",
+    right: "read entries",
+};
+
+/// The state of the instance.
+pub(super) const STATUS: Subject = Subject {
+    setting: "[status.read] issuers",
+    realm: "status",
+    needs: "the status of this server needs a token",
+    right: "read the status of this server",
+};
+
 /// Everybody with a token of one of these issuers.
 pub(super) struct TokenReaders {
+    subject: Subject,
     believed: RwLock<Arc<Believed>>,
     clock: Arc<dyn Clock>,
     /// Refused tokens, by reason.
@@ -47,10 +77,10 @@ impl Believed {
 }
 
 impl TokenReaders {
-    pub(super) fn new(issuers: Vec<IssuerSettings>, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
-        let authenticator = Authenticator::new(issuers, &http_fetcher).context("[log.read] issuers")?;
+    pub(super) fn new(subject: Subject, issuers: Vec<IssuerSettings>, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let authenticator = Authenticator::new(issuers, &http_fetcher).context(subject.setting)?;
         let believed = RwLock::new(Believed::new(authenticator));
-        Ok(Self { believed, clock, refused: Mutex::default() })
+        Ok(Self { subject, believed, clock, refused: Mutex::default() })
     }
 
     /// Accepts tokens of these issuers, and of no others, from the next request on.
@@ -86,14 +116,14 @@ impl Reader for TokenReaders {
             self.verify(token).await.map_err(|refusal| {
                 let mut counts = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
                 *counts.entry(refusal.code()).or_default() += 1;
-                refused(&refusal)
+                refused(self.subject, &refusal)
             })
         })
     }
 }
 
 /// What a reader is told about a token.
-fn refused(refusal: &TokenRefusal) -> Refused {
+fn refused(subject: Subject, refusal: &TokenRefusal) -> Refused {
     let kind = match refusal {
         TokenRefusal::Missing => RefusalKind::Missing,
         TokenRefusal::IssuerUnreachable(_)
@@ -111,14 +141,14 @@ fn refused(refusal: &TokenRefusal) -> Refused {
     };
     let message = match kind {
         RefusalKind::Missing => {
-            "entries of this log need a token: send it in the header Authorization: Bearer TOKEN".to_owned()
+            format!("{}: send it in the header Authorization: Bearer TOKEN", subject.needs)
         }
         RefusalKind::Token => format!("the token is not accepted: {refusal}"),
-        RefusalKind::Forbidden => format!("the token does not give the right to read entries: {refusal}"),
+        RefusalKind::Forbidden => format!("the token does not give the right to {}: {refusal}", subject.right),
         // What could not be fetched from where is not for strangers.
         RefusalKind::Unavailable => "the token cannot be verified at the moment; try again".to_owned(),
     };
-    Refused { kind, code: refusal.code(), message }
+    Refused { kind, code: refusal.code(), realm: subject.realm, message }
 }
 
 #[cfg(test)]
@@ -148,7 +178,7 @@ mod tests {
 
     fn readers() -> (Arc<Fixed>, TokenReaders) {
         let clock = Arc::new(Fixed(Mutex::new(NOW)));
-        let readers = TokenReaders::new(vec![issuer("https://a.test")], clock.clone()).unwrap();
+        let readers = TokenReaders::new(ENTRIES, vec![issuer("https://a.test")], clock.clone()).unwrap();
         (clock, readers)
     }
 
@@ -164,10 +194,14 @@ mod tests {
             assert_eq!((refused.kind, refused.code), (kind, code), "{refused}");
         }
         assert_eq!(readers.refused(), BTreeMap::from([("token.missing", 1), ("token.malformed", 2)]));
-        let condition = refused(&TokenRefusal::Condition { claim: "groups".to_owned() });
+        let condition = refused(ENTRIES, &TokenRefusal::Condition { claim: "groups".to_owned() });
         assert_eq!(condition.kind, RefusalKind::Forbidden);
         assert!(condition.message.contains("groups"), "{condition}");
-        let busy = refused(&TokenRefusal::IssuerBusy);
+        assert!(condition.message.contains("right to read entries"), "{condition}");
+        let missing = refused(STATUS, &TokenRefusal::Missing);
+        assert_eq!((missing.realm, condition.realm), ("status", "entries"));
+        assert!(missing.message.starts_with("the status of this server needs a token: "), "{missing}");
+        let busy = refused(ENTRIES, &TokenRefusal::IssuerBusy);
         assert_eq!((busy.kind, busy.code), (RefusalKind::Unavailable, "issuer.busy"));
     }
 

@@ -169,6 +169,17 @@ pub(crate) fn publisher(data: &Path) -> anyhow::Result<Publisher> {
     Ok(Publisher::new(Directory::new(data.join("tuf")), Keys::new(data, BTreeMap::new()), settings.lifetimes()))
 }
 
+/// Who changes the repository of a data directory, and what clients get now.
+pub(crate) fn repository(data: &Path) -> anyhow::Result<(Publisher, Repository)> {
+    let publisher = publisher(data)?;
+    // Once more where a running server was just replacing the one by the other.
+    let read = Repository::read(publisher.directory()).or_else(|_| Repository::read(publisher.directory()))?;
+    let repository = read.with_context(|| {
+        format!("the TUF repository in {} is empty; start the server once", publisher.directory().path().display())
+    })?;
+    Ok((publisher, repository))
+}
+
 /// The URL of the process that serves the repository of a data directory, as its last start has recorded it.
 pub(crate) fn trust_url(data: &Path) -> anyhow::Result<String> {
     let recorded = Settings::read(data)?.and_then(|settings| settings.url);

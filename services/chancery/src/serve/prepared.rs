@@ -59,7 +59,7 @@ impl Prepared {
         let has_logs = roles.contains(&Role::Log);
         let tiles = configuration.tiles().map(|tiles| tiles.place().context("[log] tiles")).transpose()?;
         Ok(Self {
-            access: if has_logs { configuration.log.access()? } else { AccessSettings::default() },
+            access: configuration.access(has_logs)?,
             addresses: configuration.addresses()?,
             authority: configuration.authority()?.settings(ConfiguredIssuers::load(issuers)?),
             events: if has_logs { configuration.events()? } else { None },

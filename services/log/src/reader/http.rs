@@ -109,17 +109,16 @@ fn unshared(mut response: Response) -> Response {
 
 /// The refusal of a request.
 pub(crate) fn refusal(refused: &Refused, form: Form, request_id: Option<&RequestId>) -> Response {
-    let Refused { kind, code: reason, message } = refused;
-    let (status, code, challenge) = match kind {
-        RefusalKind::Missing => (StatusCode::UNAUTHORIZED, Code::Unauthenticated, r#"Bearer realm="entries""#),
-        RefusalKind::Token => {
-            (StatusCode::UNAUTHORIZED, Code::Unauthenticated, r#"Bearer realm="entries", error="invalid_token""#)
-        }
+    let Refused { kind, code: reason, realm, message } = refused;
+    let (status, code, error) = match kind {
+        RefusalKind::Missing => (StatusCode::UNAUTHORIZED, Code::Unauthenticated, Some("")),
+        RefusalKind::Token => (StatusCode::UNAUTHORIZED, Code::Unauthenticated, Some(r#", error="invalid_token""#)),
         RefusalKind::Forbidden => {
-            (StatusCode::FORBIDDEN, Code::PermissionDenied, r#"Bearer realm="entries", error="insufficient_scope""#)
+            (StatusCode::FORBIDDEN, Code::PermissionDenied, Some(r#", error="insufficient_scope""#))
         }
-        RefusalKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, ""),
+        RefusalKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, None),
     };
+    let challenge = error.and_then(|error| HeaderValue::from_str(&format!(r#"Bearer realm="{realm}"{error}"#)).ok());
     let mut response = match form {
         Form::Rekor => {
             let body = json!({ "code": status.as_u16(), "message": message });
@@ -132,11 +131,9 @@ pub(crate) fn refusal(refused: &Refused, form: Form, request_id: Option<&Request
     };
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if challenge.is_empty() {
-        headers.insert(header::RETRY_AFTER, RETRY_AFTER);
-    } else {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-    }
+    let retry = (header::RETRY_AFTER, RETRY_AFTER);
+    let (name, value) = challenge.map_or(retry, |challenge| (header::WWW_AUTHENTICATE, challenge));
+    headers.insert(name, value);
     response
 }
 
@@ -164,7 +161,8 @@ mod tests {
                 "other" => RefusalKind::Forbidden,
                 _ => RefusalKind::Token,
             };
-            Box::pin(async move { Err(Refused { kind, code: "token.test", message: format!("no: {token}") }) })
+            let message = format!("no: {token}");
+            Box::pin(async move { Err(Refused { kind, code: "token.test", realm: "entries", message }) })
         }
     }
 

@@ -94,6 +94,12 @@ impl Service {
         Arc::clone(&self.served.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// What changes it.
+    #[must_use]
+    pub const fn publisher(&self) -> &Publisher {
+        &self.publisher
+    }
+
     /// Publishes these files. Returns when they are served, or why they are not yet; then the server keeps trying. Does
     /// nothing if the bytes are the same.
     pub async fn publish(&self, files: &TrustFiles) -> Result<Published, TufError> {

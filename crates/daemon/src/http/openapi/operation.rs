@@ -275,11 +275,29 @@ impl Operation {
     /// errors. The document needs [`Document::token_scheme`](super::Document::token_scheme).
     #[must_use]
     pub fn for_readers(self, form: impl Fn() -> [Content; 1]) -> Self {
+        self.security(json!([{ "token": [] }, {}])).refusals(
+            "With `[log.read]`: there is no token, or it is not accepted.",
+            "With `[log.read]`: the token does not give the right to read entries.",
+            form,
+        )
+    }
+
+    /// As [`Self::for_readers`], for an operation that is never without a token.
+    #[must_use]
+    pub fn only_for_readers(self, form: impl Fn() -> [Content; 1]) -> Self {
+        self.security(json!([{ "token": [] }])).refusals(
+            "There is no token, or it is not accepted.",
+            "The token does not give the right to read this.",
+            form,
+        )
+    }
+
+    /// The answers to a token that is missing or not accepted, and to one that does not give the right.
+    fn refusals(self, unauthorized: &str, forbidden: &str, form: impl Fn() -> [Content; 1]) -> Self {
         let challenge = "`Bearer`, and what is wrong with the token.";
-        self.security(json!([{ "token": [] }, {}]))
-            .answer(401, "With `[log.read]`: there is no token, or it is not accepted.", form())
+        self.answer(401, unauthorized, form())
             .answer_header("www-authenticate", challenge)
-            .answer(403, "With `[log.read]`: the token does not give the right to read entries.", form())
+            .answer(403, forbidden, form())
             .answer_header("www-authenticate", challenge)
     }
 

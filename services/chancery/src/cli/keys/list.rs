@@ -1,15 +1,13 @@
 //! `chancery keys list`: the keys of an instance.
 
-use super::kind_name;
 use crate::{
     cli::place::InstanceArguments,
-    instance::{self, KeyRecord},
+    instance::{self, KeyStatus},
     output,
     rotation::State,
 };
 use chancery_verify::Timestamp;
 use clap::Args;
-use serde_json::{Value, json};
 use std::{io::Write as _, process::ExitCode};
 
 /// List the signing keys of an instance: role, generation, state, kind, fingerprint and place
@@ -30,52 +28,39 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let keys = instance::keys(&arguments.instance.data()?)?;
+    let keys: Vec<KeyStatus> = keys.into_iter().map(KeyStatus::from).collect();
     if arguments.json {
-        let keys: Vec<_> = keys.iter().map(json).collect();
         output::print_json(&keys)?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut out = output::data();
-    for key in keys {
-        let fingerprint = hex::encode(key.public_key.fingerprint());
-        let KeyRecord { role, generation, place, .. } = &key;
-        let (kind, state) = (kind_name(key.public_key.kind()), key.state.name());
-        writeln!(out, "{role:13} {generation:2} {state:9} {kind:8} sha256:{fingerprint} {place}{}", remarks(&key))?;
+    for key in &keys {
+        writeln!(out, "{}", line(key))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// A key, and how far its rotation is.
+pub(in crate::cli) fn line(key: &KeyStatus) -> String {
+    let KeyStatus { role, generation, kind, fingerprint, place, .. } = key;
+    let state = key.state.name();
+    format!("{role:13} {generation:2} {state:9} {kind:8} sha256:{fingerprint} {place}{}", remarks(key))
+}
+
 /// Remarks about a key that is being rotated.
-fn remarks(key: &KeyRecord) -> String {
+fn remarks(key: &KeyStatus) -> String {
+    let date = |seconds: u64| Timestamp::from_seconds(seconds).rfc3339();
     let mut remarks = Vec::new();
-    match (key.state, key.published) {
-        (State::Staged, Some(published)) => remarks.push(format!("published since {}", published.rfc3339())),
-        (State::Staged | State::Active, None) if key.unpublished.is_some() => {
-            remarks.extend(key.unpublished.as_ref().map(|reason| format!("not published yet: {reason}")));
+    match (key.state, key.published_at_seconds) {
+        (State::Staged, Some(published)) => remarks.push(format!("published since {}", date(published))),
+        (State::Staged | State::Active, None) if key.unpublished_because.is_some() => {
+            remarks.extend(key.unpublished_because.as_ref().map(|reason| format!("not published yet: {reason}")));
         }
         (State::Staged, None) => remarks.push("not published yet".to_owned()),
         (State::Outgoing, _) if key.signing => remarks.push("still signs".to_owned()),
         _ => {}
     }
-    remarks.extend(key.ends.map(|ends| format!("trusted until {}", ends.rfc3339())));
+    remarks.extend(key.counts_until_seconds.map(|ends| format!("trusted until {}", date(ends))));
     remarks.extend(key.obstacle.as_ref().map(|obstacle| format!("cannot be used: {obstacle}")));
     if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join("; ")) }
-}
-
-fn json(key: &KeyRecord) -> Value {
-    let seconds = |time: Option<Timestamp>| time.map(Timestamp::seconds);
-    json!({
-        "role": key.role,
-        "generation": key.generation,
-        "state": key.state.name(),
-        "kind": kind_name(key.public_key.kind()),
-        "fingerprint": hex::encode(key.public_key.fingerprint()),
-        "place": key.place,
-        "certificate_ends_at_seconds": seconds(key.certificate_ends),
-        "published_at_seconds": seconds(key.published),
-        "unpublished_because": key.unpublished,
-        "counts_until_seconds": seconds(key.ends),
-        "signing": key.signing,
-        "obstacle": key.obstacle,
-    })
 }

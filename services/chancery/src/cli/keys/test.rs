@@ -1,7 +1,9 @@
 //! `chancery keys test`: whether a key signs, and whether clients can verify its signatures.
 
-use super::kind_name;
-use crate::{instance::key_uri, output};
+use crate::{
+    instance::{key_uri, kind_name},
+    output,
+};
 use anyhow::Context as _;
 use chancery_ca::chain::IssuingChain;
 use chancery_daemon::clock::{Clock as _, SystemClock};

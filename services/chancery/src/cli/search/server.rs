@@ -38,6 +38,13 @@ pub(in crate::cli) struct ServerArguments {
     token_file: Option<PathBuf>,
 }
 
+impl ServerArguments {
+    /// The server at this URL, asked with the token in the file, if there is one.
+    pub(in crate::cli) const fn new(url: Url, token_file: Option<PathBuf>) -> Self {
+        Self { url, token_file }
+    }
+}
+
 #[cfg(test)]
 impl ServerArguments {
     /// A server that needs no token.
@@ -130,6 +137,18 @@ impl Server {
         self.body(response, limit_bytes).await.map(Some)
     }
 
+    /// The body that it answers at a path with, and whether the status is that of success.
+    pub(in crate::cli) async fn answer(
+        &self,
+        path: &str,
+        limit_bytes: usize,
+        deadline: Duration,
+    ) -> Result<(bool, Bytes), AskError> {
+        let response = self.send(path, &[], deadline).await?;
+        let is_success = response.status().is_success();
+        Ok((is_success, self.body(response, limit_bytes).await?))
+    }
+
     async fn ask(&self, path: &str, parameters: &[(String, String)], deadline: Duration) -> Result<Response, AskError> {
         let response = self.send(path, parameters, deadline).await?;
         self.accepted(response).await
@@ -161,7 +180,7 @@ impl Server {
                 let told = serde_json::from_slice::<Refusal>(&body).map(|refusal| refusal.message).ok();
                 let told = told.unwrap_or_else(|| format!("it answers {status}"));
                 let mut told = escaped(&told);
-                if self.token.is_none() && matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+                if self.token.is_none() && status == StatusCode::UNAUTHORIZED {
                     told = format!("{told}; {ADVICE}");
                 }
                 let is_refused = status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS;

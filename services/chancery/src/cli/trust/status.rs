@@ -1,10 +1,14 @@
 //! `chancery trust status`: when the metadata of each role expires, and whether the server can renew it.
 
 use super::Data;
-use crate::{cli::place::InstanceArguments, output};
+use crate::{
+    cli::place::InstanceArguments,
+    instance::{self, TufRoleStatus},
+    output,
+};
 use chancery_daemon::clock::{Clock as _, SystemClock};
-use chancery_trust::tuf::{Role, Urgency, repository::RoleStatus};
-use chancery_verify::{Timestamp, counted};
+use chancery_trust::tuf::{Role, Urgency};
+use chancery_verify::counted;
 use clap::Args;
 use serde_json::json;
 use std::{io::Write as _, process::ExitCode};
@@ -27,23 +31,16 @@ pub(super) struct Arguments {
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (publisher, repository) = Data::of(&arguments.instance)?.repository()?;
-    let now = SystemClock.now();
-    let roles = repository.status(publisher.lifetimes(), now);
+    let roles = instance::tuf_roles(&publisher, &repository, SystemClock.now()).await;
     let waiting = publisher.pending(&repository)?.map(|metadata| metadata.version);
     let is_well = roles.iter().all(|status| status.urgency < Urgency::Alarm);
-    let mut rows = Vec::new();
-    for status in roles {
-        let is_here = publisher.can_sign(&repository, status.role).await;
-        rows.push((status, is_here));
-    }
     if arguments.json {
-        let rows: Vec<_> = rows.iter().map(|(status, is_here)| row(status, *is_here, now)).collect();
-        let printed = json!({"roles": rows, "targets_waiting_for_signatures": waiting, "healthy": is_well});
+        let printed = json!({"roles": roles, "targets_waiting_for_signatures": waiting, "healthy": is_well});
         output::print_json(&printed)?;
     } else {
         let mut out = output::data();
-        for (status, is_here) in &rows {
-            writeln!(out, "{}", line(status, *is_here, now))?;
+        for status in &roles {
+            writeln!(out, "{}", line(status))?;
         }
         if let Some(version) = waiting {
             writeln!(
@@ -55,26 +52,10 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn seconds_left(status: &RoleStatus, now: Timestamp) -> u64 {
-    status.expires.seconds().saturating_sub(now.seconds())
-}
-
-fn row(status: &RoleStatus, is_here: bool, now: Timestamp) -> serde_json::Value {
-    json!({
-        "role": status.role,
-        "version": status.version,
-        "expires": status.expires.rfc3339(),
-        "seconds_left": seconds_left(status, now),
-        "urgency": status.urgency,
-        "keys": status.keys,
-        "threshold": status.threshold,
-        "renewed_by_server": is_here,
-    })
-}
-
-fn line(status: &RoleStatus, is_here: bool, now: Timestamp) -> String {
-    let RoleStatus { role, version, expires, keys, threshold, urgency } = status;
-    let left = match seconds_left(status, now) {
+/// A role, when its metadata expires, and whether the server renews it.
+pub(in crate::cli) fn line(status: &TufRoleStatus) -> String {
+    let TufRoleStatus { role, version, expires, keys, threshold, urgency, .. } = status;
+    let left = match status.seconds_left {
         seconds if seconds >= 2 * 24 * 3600 => format!("{} days left", seconds / (24 * 3600)),
         seconds if seconds >= 2 * 3600 => format!("{} hours left", seconds / 3600),
         seconds => format!("{seconds} s left"),
@@ -86,11 +67,11 @@ fn line(status: &RoleStatus, is_here: bool, now: Timestamp) -> String {
         Urgency::Alarm => "  EXPIRES VERY SOON",
         Urgency::Expired => "  EXPIRED: clients refuse it",
     };
-    let renewal = match (is_here, role) {
+    let renewal = match (status.renewed_by_server, role) {
         (true, _) => "renewed by the server",
         (false, Role::Root | Role::Targets) => "keys not here: chancery trust metadata export",
         (false, _) => "KEYS MISSING",
     };
     let (role, keys) = (role.as_str(), counted(*keys, "key", "keys"));
-    format!("{role:9} version {version:<4} {} {left:>13}  {threshold} of {keys}, {renewal}{told}", expires.rfc3339())
+    format!("{role:9} version {version:<4} {expires} {left:>13}  {threshold} of {keys}, {renewal}{told}")
 }

@@ -2,9 +2,9 @@
 
 use super::certificates::{self, Next, Roots};
 use crate::{
-    cli::keys::{generate::Kind, kind_name},
+    cli::keys::generate::Kind,
     durable,
-    instance::key_uri,
+    instance::{key_uri, kind_name},
     one_role,
     rotation::{
         Generation, Place, Ring, RingFiles, Role, State,
