@@ -30,7 +30,7 @@ use std::process::ExitCode;
 
 pub(super) use evidence::WitnessArguments;
 pub(super) use files::{OwnedArtifact, artifact};
-pub(super) use trust::TrustArguments;
+pub(super) use trust::{TrustArguments, fetch_anew};
 
 /// Wrong arguments, policy or trust root.
 const WRONG_USAGE: u8 = 2;

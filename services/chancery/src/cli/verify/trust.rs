@@ -2,6 +2,8 @@
 
 mod repository;
 
+pub(in crate::cli) use repository::fetch_anew;
+
 use crate::{cli::authorities::AuthorityArguments, output};
 use anyhow::{Context as _, bail, ensure};
 use chancery_verify::trust_root::{TrustRoot, limits::MAX_ROOT_BYTES};
