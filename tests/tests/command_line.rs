@@ -26,13 +26,15 @@ const UNWRITTEN: i32 = 74;
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Commands that print, in this order, in a directory with the server's `data`. URL is the server's, TOKEN a token.
-const PRINT: [&str; 42] = [
+const PRINT: [&str; 44] = [
     "artifact data/demo/release-1.0.txt --url URL --trust data/trust",
     "artifact data/demo/release-1.0.txt --url URL --trust data/trust --json",
     "completions bash",
     "config check issuers.toml",
     "config check server.toml",
     "config schema",
+    "doctor --data data --url URL",
+    "doctor --data data --url URL --json",
     "evidence check case.tar --trust data/trust",
     "health --url URL",
     "identity import fulcio.yaml",
@@ -92,10 +94,12 @@ const CHANGE: [&str; 15] = [
 ];
 
 /// Commands that print JSON, in this order.
-const JSON: [&str; 31] = [
+const JSON: [&str; 33] = [
     "artifact data/demo/release-1.0.txt --url URL --trust data/trust --json",
     "artifact data/demo/release-1.1.txt --url URL --trust data/trust --json",
     "artifact policy.toml --url URL --trust data/trust --json",
+    "doctor --data data --url URL --json",
+    "doctor --config issuers.toml --json",
     "evidence --identity alice@example.test --url URL --trust data/trust --out json.tar --json",
     "evidence check case.tar --trust data/trust --json",
     "evidence check key.pem --trust data/trust --json",

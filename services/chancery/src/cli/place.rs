@@ -42,19 +42,24 @@ pub(super) struct Place {
 }
 
 impl InstanceArguments {
-    /// Reads the configuration file, if one is named.
-    pub(super) fn place(&self) -> anyhow::Result<Place> {
-        let Some(file) = &self.config else {
-            return Ok(Place { data: self.data.clone().unwrap_or_else(|| DEFAULT.into()), database: None });
-        };
+    /// The configuration file, if one is named.
+    pub(super) fn only_file(&self) -> anyhow::Result<Option<&Path>> {
         // clap compares only options on the same side of a verb.
-        if let Some(data) = &self.data {
+        if let (Some(data), Some(file)) = (&self.data, &self.config) {
             bail!(
                 "--data {} and --config {} may name two instances; give one of these options",
                 data.display(),
                 file.display()
             );
         }
+        Ok(self.config.as_deref())
+    }
+
+    /// Reads the configuration file, if one is named.
+    pub(super) fn place(&self) -> anyhow::Result<Place> {
+        let Some(file) = self.only_file()? else {
+            return Ok(Place { data: self.data.clone().unwrap_or_else(|| DEFAULT.into()), database: None });
+        };
         let Configuration { data, database, .. } = Configuration::load(file)?;
         Ok(Place { data, database: database.map(|database| database.url) })
     }
