@@ -128,10 +128,13 @@ async fn examine(subject: &mut Subject, arguments: &Arguments, now: Timestamp) -
 fn local(subject: &Subject, now: Timestamp) -> Vec<Finding> {
     let data = &subject.data;
     let mut findings = files::examine(data, &subject.secrets);
-    findings.extend(disk::examine(data));
-    findings.extend(certificates::examine(data, now));
+    // Without an instance, each of these would say the same again.
+    if data.join("instance.json").exists() {
+        findings.extend(disk::examine(data));
+        findings.extend(certificates::examine(data, now));
+        findings.extend(tuf::metadata(data, now));
+    }
     findings.extend(subject.tls.as_ref().map(|tls| certificates::examine_tls(tls, now)));
-    findings.extend(tuf::metadata(data, now));
     findings
 }
 
