@@ -23,6 +23,7 @@
 //! | [`http2`] | frames of HTTP/2 by hand, and many uploads over one connection |
 //! | [`openapi`] | what a server says that it answers, and whether an answer is one of those |
 //! | [`receiver`] | a receiver of events or alarms, which does what a test wants it to do |
+//! | [`proxy`] | what stands between clients and a server: a proxy with small limits, a pooler of connections |
 //! | [`token_issuer`] | an OIDC issuer that says what a test wants it to say |
 //! | [`timestamps`] | a timestamp authority that is not ours, and trust files with it |
 //! | [`time_server`] | an NTP server whose clock is set by hand |
@@ -62,6 +63,7 @@ pub mod pair;
 pub mod person;
 pub mod postgres;
 pub mod program;
+pub mod proxy;
 pub mod receiver;
 pub mod refused;
 pub mod registry;

@@ -33,6 +33,8 @@ const PRINT: [&str; 44] = [
     "config check issuers.toml",
     "config check server.toml",
     "config schema",
+    "doctor --data data --url URL",
+    "doctor --data data --url URL --json",
     "evidence check case.tar --trust data/trust",
     "health --url URL",
     "identity import fulcio.yaml",
@@ -94,10 +96,12 @@ const CHANGE: [&str; 15] = [
 ];
 
 /// Commands that print JSON, in this order.
-const JSON: [&str; 32] = [
+const JSON: [&str; 34] = [
     "artifact data/demo/release-1.0.txt --url URL --trust data/trust --json",
     "artifact data/demo/release-1.1.txt --url URL --trust data/trust --json",
     "artifact policy.toml --url URL --trust data/trust --json",
+    "doctor --data data --url URL --json",
+    "doctor --config issuers.toml --json",
     "evidence --identity alice@example.test --url URL --trust data/trust --out json.tar --json",
     "evidence check case.tar --trust data/trust --json",
     "evidence check key.pem --trust data/trust --json",

@@ -15,9 +15,12 @@ mod sqlite;
 mod timeline;
 
 pub use connections::{Connections, Lent};
-pub use postgres::{Postgres, check_postgres_url, open_postgres, open_postgres_read_only};
+pub use postgres::{
+    POSTGRES_CONNECTIONS, Postgres, ServerFacts, check_postgres_url, examine_postgres, open_postgres,
+    open_postgres_read_only,
+};
 pub use silence::is_silent;
-pub use sqlite::{Sqlite, open_sqlite, open_sqlite_read_only};
+pub use sqlite::{FileFacts, Sqlite, examine_sqlite, open_sqlite, open_sqlite_read_only};
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use std::path::PathBuf;

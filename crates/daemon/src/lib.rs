@@ -7,6 +7,7 @@ pub mod authority;
 pub mod budget;
 pub mod clock;
 pub mod database;
+pub mod disk;
 pub mod durable;
 pub mod expiry;
 pub mod health;

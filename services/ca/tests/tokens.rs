@@ -482,3 +482,13 @@ fn issuers_are_checked_when_they_are_configured() {
     let plain = IssuerSettings::new("http://issuer.test", EMAIL_KIND);
     assert!(matches!(build(vec![plain]), Some(InvalidIssuer::Insecure { .. })));
 }
+
+#[tokio::test]
+async fn keys_of_issuers_are_fetched_without_a_token_too() {
+    let (scene, unpublished) = (scene(), IssuerSettings::new("https://other.example.test", EMAIL_KIND));
+    let issuers = vec![unpublished, email_issuer()];
+    let authenticator = Authenticator::new(issuers, &fetchers(&scene.documents)).unwrap();
+    let reached = authenticator.fetch_keys(NOW).await;
+    let told: Vec<_> = reached.iter().map(|reached| (reached.issuer.as_str(), reached.verdict.is_ok())).collect();
+    assert_eq!(told, [(ISSUER, true), ("https://other.example.test", false)]);
+}

@@ -3,12 +3,14 @@
 //! The exit code is 0 only if the verb did its work and found nothing wrong. Data goes to standard output, everything else
 //! to standard error.
 
+mod archive;
 mod artifact;
 mod authorities;
 mod completions;
 mod config;
 mod conformance;
 mod dev;
+mod doctor;
 mod evidence;
 mod exit_codes;
 mod foreign;
@@ -65,6 +67,7 @@ enum Verb {
     Config(config::Arguments),
     Conformance(conformance::Arguments),
     Dev(Box<dev::Arguments>),
+    Doctor(Box<doctor::Arguments>),
     Evidence(Box<evidence::Arguments>),
     Health(health::Arguments),
     Identity(identity::Arguments),
@@ -107,6 +110,7 @@ impl Cli {
             Verb::Config(arguments) => config::run(arguments),
             Verb::Conformance(arguments) => conformance::run(arguments).await,
             Verb::Dev(arguments) => dev::run(*arguments).await,
+            Verb::Doctor(arguments) => doctor::run(&arguments).await,
             Verb::Evidence(arguments) => Ok(evidence::run(*arguments).await),
             Verb::Health(arguments) => health::run(arguments).await,
             Verb::Identity(arguments) => identity::run(arguments).await,

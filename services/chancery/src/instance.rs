@@ -51,6 +51,7 @@ pub(crate) use description::Answering;
 pub(crate) use events::{EventArguments, EventSettings, LOGS as EVENT_LOGS, Webhook};
 pub(crate) use keys::{KnownKey, keys, kind_name, known_keys, root_files, warn_of_roots};
 pub(crate) use operations::OperationsArguments;
+pub(crate) use readiness::certificates as certificates_finding;
 pub(crate) use rekor_v1::RekorV1Arguments;
 pub(crate) use rekor_v2::{CheckpointKey, RekorV2Arguments, RekorVersion};
 pub(crate) use search::{

@@ -65,6 +65,11 @@ impl Destination {
         Self { prefix: self.prefix.clone().join(name), ..self.clone() }
     }
 
+    /// Asks whether the place can be read, with its credentials. Nothing is written.
+    pub async fn verify_readable(&self) -> Result<(), Error> {
+        self.checkpoint().await.map(drop)
+    }
+
     fn locate(&self, path: &str) -> Path {
         path.split('/').fold(self.prefix.clone(), Path::join)
     }

@@ -4,6 +4,10 @@
 //! schema is exactly the one this binary was built with. A role without the right to create tables can serve a schema
 //! that its owner has migrated.
 
+mod examine;
+
+pub use examine::{POSTGRES_CONNECTIONS, ServerFacts, examine_postgres};
+
 use super::connections::Connections;
 use super::durability::{self, COMMIT_SETTING};
 use super::opener::Opener;
@@ -168,9 +172,9 @@ fn explained(error: sqlx::Error) -> DatabaseError {
 }
 
 /// Checks that sessions have the settings that were asked for. Without them, a replica that was stopped would keep its lock.
-async fn verify_session(connections: &Connections) -> Result<(), DatabaseError> {
+async fn verify_session<'c>(database: impl sqlx::PgExecutor<'c>) -> Result<(), DatabaseError> {
     let (name, wanted) = SEEN;
-    let found: String = sqlx::query_scalar("SELECT current_setting($1)").bind(name).fetch_one(connections).await?;
+    let found: String = sqlx::query_scalar("SELECT current_setting($1)").bind(name).fetch_one(database).await?;
     if found == wanted { Ok(()) } else { Err(DatabaseError::Pooler) }
 }
 

@@ -1,6 +1,9 @@
 //! `SQLite`: one file, one process.
 
+mod examine;
 mod folding;
+
+pub use examine::{FileFacts, examine_sqlite};
 
 use self::folding::Folding;
 use super::{DatabaseError, MigrationSource, VERSION, migrator, newest_version, verify_version};

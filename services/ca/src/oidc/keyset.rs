@@ -216,6 +216,16 @@ impl KeyCache {
         }
     }
 
+    /// Fetches a set, unless there is a fresh one or the last attempt is too recent.
+    pub(super) async fn fetch(
+        &self,
+        location: &KeyLocation,
+        fetcher: &dyn Fetch,
+        now: Timestamp,
+    ) -> Result<(), TokenRefusal> {
+        self.refresh(location, fetcher, None, now).await
+    }
+
     /// Fetches a set newer than `seen`, unless another task has just done so, or the last attempt is too recent.
     async fn refresh(
         &self,

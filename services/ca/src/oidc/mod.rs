@@ -14,6 +14,7 @@ mod failures;
 mod fetcher;
 mod keyset;
 mod pattern;
+mod reach;
 mod token;
 
 pub use crate::claims::VerifiedClaims;
@@ -22,6 +23,7 @@ pub use explain::{Explanation, Step};
 pub use fetcher::{AccessError, Fetch, Fetched, HttpFetcher};
 pub use keyset::KeyState;
 pub(crate) use keyset::key_set_reads;
+pub use reach::Reached;
 
 use crate::identity::Principal;
 use crate::{Access, IssuerName, IssuerSettings, KeySource};

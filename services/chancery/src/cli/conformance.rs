@@ -5,6 +5,8 @@
 mod sign_bundle;
 mod verify_bundle;
 
+pub(super) use sign_bundle::round_trip;
+
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
 

@@ -53,6 +53,15 @@ const TABLE: &[(&str, Codes)] = &[
         &[(0, "the bundle is made, or it verifies"), (1, "it is not made, or it is refused"), (2, "wrong arguments")],
     ),
     ("dev", SERVER),
+    (
+        "doctor",
+        &[
+            (0, "nothing is wrong"),
+            (1, "at least one error, or the bundle cannot be written"),
+            (2, "wrong arguments"),
+            (4, "no error, but at least one warning"),
+        ],
+    ),
     ("evidence", CASE),
     ("health", &[(0, "the server is ready"), (1, "it is not ready, or does not answer"), (2, "wrong arguments")]),
     ("identity import", &[(0, "every issuer is converted"), (1, "one cannot be converted"), (2, "wrong arguments")]),

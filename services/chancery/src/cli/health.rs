@@ -4,10 +4,10 @@ use super::authorities::AuthorityArguments;
 use crate::{configuration::Configuration, dev, output};
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
-use reqwest::{Client, ClientBuilder, redirect};
+use reqwest::{Client, ClientBuilder, StatusCode, redirect};
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
@@ -16,6 +16,8 @@ use std::{
 const DEADLINE: Duration = Duration::from_secs(4);
 /// Longest answer that is read: a line for each reason, of which every log may have one.
 const MAX_REASON_BYTES: usize = 64 * 1024;
+/// How the last line of the answer with all checks begins.
+const VERDICT: &str = "readyz check ";
 
 /// Check that a server is ready
 ///
@@ -38,7 +40,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(Arguments { url, config, authorities }: Arguments) -> anyhow::Result<ExitCode> {
-    let client = Client::builder().timeout(DEADLINE).redirect(redirect::Policy::none());
+    let client = client();
     let (client, url) = if let Some(file) = config {
         ensure!(authorities.file().is_none(), "--ca-file is for the server of --url");
         own_server(client, &Configuration::load(&file)?)
@@ -49,6 +51,31 @@ pub(super) async fn run(Arguments { url, config, authorities }: Arguments) -> an
     ask(client, url.trim_end_matches('/')).await?;
     output::print("ready\n")?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn client() -> ClientBuilder {
+    Client::builder().timeout(DEADLINE).redirect(redirect::Policy::none())
+}
+
+/// What the server that this file configures says of each of its checks (`/readyz?verbose`).
+pub(super) async fn checks_of_own(configuration: &Configuration) -> anyhow::Result<String> {
+    let (client, base) = own_server(client(), configuration);
+    checks(client, &base).await
+}
+
+/// The same of the server at `url`. The certificates in the file `authorities` are trusted for it, or else the system's
+/// authorities.
+pub(super) async fn checks_at(url: &str, authorities: Option<&Path>) -> anyhow::Result<String> {
+    let client = chancery_outbound::trusting_file(client().no_proxy(), authorities).context("cannot use --ca-file")?;
+    checks(client, url.trim_end_matches('/')).await
+}
+
+async fn checks(client: ClientBuilder, base: &str) -> anyhow::Result<String> {
+    let (status, text) = answer(client, base, "/readyz?verbose").await?;
+    // A proxy answers 503, too.
+    let is_verdict = text.lines().last().is_some_and(|line| line.starts_with(VERDICT));
+    ensure!(is_verdict, "the server at {base} is not chancery (status {status}); check the address");
+    Ok(text)
 }
 
 /// How, and where, to ask the server that this file configures.
@@ -69,20 +96,24 @@ fn own_server(client: ClientBuilder, Configuration { listen, .. }: &Configuratio
 
 /// Returns if the server at `base` is ready.
 async fn ask(client: ClientBuilder, base: &str) -> anyhow::Result<()> {
-    let response = client.build()?.get(format!("{base}/readyz")).send().await;
+    let (status, reason) = answer(client, base, "/readyz").await?;
+    ensure!(status.is_success(), "the server at {base} is not ready ({status}): {}", reason.trim());
+    Ok(())
+}
+
+/// The status and the text of the answer to a path.
+async fn answer(client: ClientBuilder, base: &str, path: &str) -> anyhow::Result<(StatusCode, String)> {
+    let response = client.build()?.get(format!("{base}{path}")).send().await;
     let mut response = response.with_context(|| format!("no server answers at {base}"))?;
     let status = response.status();
-    if status.is_success() {
-        return Ok(());
-    }
-    let mut reason = Vec::new();
+    let mut text = Vec::new();
     while let Some(chunk) = response.chunk().await.context("the connection broke during the answer")? {
-        reason.extend_from_slice(&chunk);
-        if reason.len() > MAX_REASON_BYTES {
+        text.extend_from_slice(&chunk);
+        if text.len() > MAX_REASON_BYTES {
             bail!("the server at {base} is not chancery (status {status}); check the address");
         }
     }
-    bail!("the server at {base} is not ready ({status}): {}", String::from_utf8_lossy(&reason).trim())
+    Ok((status, String::from_utf8_lossy(&text).into_owned()))
 }
 
 #[cfg(test)]

@@ -50,18 +50,22 @@ impl InstanceArguments {
         Ok(Place { data, database: database.map(|database| database.url) })
     }
 
-    /// The configuration file, if one is named.
+    /// The configuration, if a file is named.
     pub(super) fn configuration(&self) -> anyhow::Result<Option<Configuration>> {
-        let Some(file) = &self.config else { return Ok(None) };
+        self.only_file()?.map(Configuration::load).transpose()
+    }
+
+    /// The configuration file, if one is named.
+    pub(super) fn only_file(&self) -> anyhow::Result<Option<&Path>> {
         // clap compares only options on the same side of a verb.
-        if let Some(data) = &self.data {
+        if let (Some(data), Some(file)) = (&self.data, &self.config) {
             bail!(
                 "--data {} and --config {} may name two instances; give one of these options",
                 data.display(),
                 file.display()
             );
         }
-        Configuration::load(file).map(Some)
+        Ok(self.config.as_deref())
     }
 
     /// The data directory.

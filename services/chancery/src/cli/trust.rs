@@ -12,9 +12,14 @@ mod status;
 pub(super) use status::line;
 
 use super::place::InstanceArguments;
-use chancery_trust::tuf::{Publisher, Repository, Role};
+use anyhow::Context as _;
+use chancery_trust::tuf::{Publisher, Repository, Role, repository::RoleStatus};
+use chancery_verify::Timestamp;
 use clap::{Args, Subcommand, ValueEnum};
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 /// Maintain the TUF repository, and print the configuration that each client needs
 ///
@@ -56,6 +61,12 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 /// Replaces the key of a role of the TUF repository in `data`, as `chancery trust rotate` does.
 pub(super) async fn rotate(data: PathBuf, role: Role, key: Option<&str>) -> anyhow::Result<ExitCode> {
     rotate::rotate(&Data(data), role, key).await
+}
+
+/// How soon the metadata of each role of the TUF repository in `data` expires.
+pub(super) fn statuses(data: &Path, now: Timestamp) -> anyhow::Result<Vec<RoleStatus>> {
+    let (publisher, repository) = Data(data.to_owned()).repository()?;
+    Ok(repository.status(publisher.lifetimes(), now))
 }
 
 /// The data directory of an instance.

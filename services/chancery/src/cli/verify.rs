@@ -30,7 +30,7 @@ use std::process::ExitCode;
 
 pub(super) use evidence::WitnessArguments;
 pub(super) use files::{OwnedArtifact, artifact};
-pub(super) use trust::{TrustArguments, trusted_root_in};
+pub(super) use trust::{TrustArguments, fetch_anew, trusted_root_in};
 
 /// Wrong arguments, policy or trust root.
 const WRONG_USAGE: u8 = 2;

@@ -59,7 +59,7 @@ pub(super) fn health_service(roles: &BTreeSet<Role>, checks: Checks) -> Router {
 }
 
 /// Whether the certificates of a role come to their end.
-pub(super) fn certificates(role: Role, expires: Timestamp, now: Timestamp) -> Finding {
+pub(crate) fn certificates(role: Role, expires: Timestamp, now: Timestamp) -> Finding {
     let (role, date) = (role.name(), expires.rfc3339());
     let replace = format!("replace it: chancery keys rotate {role}");
     let state = match End::of(expires, now) {

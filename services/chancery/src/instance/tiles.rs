@@ -32,6 +32,20 @@ pub(crate) enum Place {
 }
 
 impl Place {
+    /// Asks whether it can be used, as far as that is known without a change.
+    pub(crate) async fn verify_usable(&self) -> Result<(), String> {
+        match self {
+            Self::Directory(path) if path.is_dir() => Ok(()),
+            Self::Directory(path) => Err(format!("there is no directory {}", path.display())),
+            #[cfg(feature = "s3")]
+            Self::Bucket(destination) => {
+                // The server copies each log to a part of it, so a look at one part is a look with the same rights.
+                let part = destination.below(chancery_log::rekor_v1::NAME);
+                part.verify_readable().await.map_err(|error| error.to_string())
+            }
+        }
+    }
+
     /// Makes the directory, if it is one.
     pub(crate) fn open(self) -> anyhow::Result<Destination> {
         match self {

@@ -7,10 +7,9 @@ use super::readiness::Checked;
 use crate::role::Role;
 use anyhow::Context as _;
 use chancery_ca::audit::AuditLog;
-use chancery_daemon::{clock::Clock, health::Finding, reload::Hangups};
+use chancery_daemon::{clock::Clock, disk, health::Finding, reload::Hangups};
 use std::{
     collections::BTreeSet,
-    io::{self, Write as _},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -21,8 +20,6 @@ use tokio::task::JoinHandle;
 const LOOK: Duration = Duration::from_secs(1);
 /// Time between two checks while the disk is full. The process is ready again soon after there is space.
 const LOOK_WHEN_FULL: Duration = Duration::from_millis(100);
-/// Required free space. A batch of entries takes less.
-const ROOM_BYTES: usize = 1 << 20;
 
 /// The audit log, if the process has one, and the disk of its data directory.
 pub(super) struct Upkeep {
@@ -93,7 +90,7 @@ impl Disk {
 
     /// Returns whether there is a fault.
     fn look(&self) -> bool {
-        let fault = self.try_to_write().err().map(|error| error.to_string());
+        let fault = disk::try_to_write(&self.directory).err().map(|error| error.to_string());
         let mut known = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
         match (&*known, &fault) {
             (None, Some(error)) => tracing::error!(error, "the data directory cannot be written"),
@@ -102,12 +99,6 @@ impl Disk {
         }
         *known = fault;
         known.is_some()
-    }
-
-    /// Writes as many bytes as must be free. The file has no name, so it is removed when its handle is closed. Nothing
-    /// is synced, so the bytes do not reach the disk.
-    fn try_to_write(&self) -> io::Result<()> {
-        tempfile::tempfile_in(&self.directory)?.write_all(&vec![0; ROOM_BYTES])
     }
 
     fn obstacle(&self) -> Option<String> {

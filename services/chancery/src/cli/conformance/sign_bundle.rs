@@ -26,13 +26,17 @@ use chancery_verify::{
     rekor::dsse::pre_authentication_encoding,
     statement::PAYLOAD_TYPE,
     trust_root::TrustRoot,
-    verifier::{AnySigner, Options, Verifier},
+    verifier::{AnySigner, Artifact, Options, Verifier},
 };
 use clap::Args;
 use serde_json::{Value, json};
 use services::Services;
 use signing_config::{LogVersion, SigningConfig};
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 /// Of the artifact.
 const MAX_ARTIFACT: u64 = 1024 * 1024 * 1024;
@@ -88,11 +92,29 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let length = fs::metadata(&arguments.artifact).map_or(0, |metadata| metadata.len());
     ensure!(length <= MAX_ARTIFACT, "{} has more than 1 GiB", arguments.artifact.display());
     let content = Content::new(read(&arguments.artifact)?, arguments.in_toto);
-    let bundle = sign(&config, &arguments.identity_token, &content).await?;
+    let bundle = sign(&config, &arguments.identity_token, &content, None).await?;
     let text = serde_json::to_vec(&bundle)?;
     check(root, &text, arguments, SystemClock.now())?;
     fs::write(&arguments.bundle, text).with_context(|| format!("cannot write {}", arguments.bundle.display()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Signs `bytes` with a token and the services of a signing config, and verifies the bundle as a client does. The certificate and
+/// the log entry are real, and stay in the logs. The certificates in the file `authorities` are trusted for the services, or else
+/// the system's authorities.
+pub(in crate::cli) async fn round_trip(
+    (root, config): (&[u8], &[u8]),
+    token: &str,
+    bytes: &[u8],
+    authorities: Option<&Path>,
+) -> anyhow::Result<()> {
+    let root = TrustRoot::parse(root).map_err(|refusal| super::refused(&refusal))?;
+    let config = SigningConfig::parse(config, SystemClock.now())?;
+    let bundle = sign(&config, token, &Content::new(bytes.to_vec(), false), authorities).await?;
+    let bundle = Bundle::parse(&serde_json::to_vec(&bundle)?).map_err(|refusal| super::refused(&refusal))?;
+    let verifier = Verifier::new(root, Options::default());
+    let verdict = verifier.verify(&bundle, &Artifact::Bytes(bytes), &AnySigner, SystemClock.now());
+    verdict.map(drop).map_err(|refusal| super::refused(&refusal)).context("a client would refuse the signature")
 }
 
 /// Nothing is handed out that does not verify.
@@ -113,9 +135,14 @@ fn check(root: TrustRoot, text: &[u8], arguments: &Arguments, now: Timestamp) ->
     Ok(())
 }
 
-async fn sign(config: &SigningConfig, token: &str, content: &Content) -> anyhow::Result<Value> {
+async fn sign(
+    config: &SigningConfig,
+    token: &str,
+    content: &Content,
+    authorities: Option<&Path>,
+) -> anyhow::Result<Value> {
     let (key, _) = Signer::generate(KeyKind::P256)?;
-    let services = Services::new()?;
+    let services = Services::new(authorities)?;
     let proof = key.sign(subject(token)?.as_bytes()).await?;
     let public = key.public_key().to_pem();
     let certificate = services.certificate(&config.certificate_authority, token, &public, &proof).await?;

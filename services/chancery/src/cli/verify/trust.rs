@@ -2,6 +2,8 @@
 
 mod repository;
 
+pub(in crate::cli) use repository::fetch_anew;
+
 use crate::{cli::authorities::AuthorityArguments, output};
 use anyhow::{Context as _, ensure};
 use chancery_trust::FileName;

@@ -9,7 +9,7 @@ use chancery_verify::{
 };
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 /// For connecting, and for one answer.
 const DEADLINES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
@@ -21,8 +21,11 @@ const MAX_REASON: usize = 300;
 pub(super) struct Services(Client);
 
 impl Services {
-    pub(super) fn new() -> anyhow::Result<Self> {
-        Ok(Self(chancery_outbound::client(DEADLINES.0, DEADLINES.1).build().context("TLS cannot be set up")?))
+    /// The certificates in the file `authorities` are trusted for all of them, or else the system's authorities.
+    pub(super) fn new(authorities: Option<&Path>) -> anyhow::Result<Self> {
+        let client = chancery_outbound::client(DEADLINES.0, DEADLINES.1);
+        let client = chancery_outbound::trusting_file(client, authorities).context("cannot use --ca-file")?;
+        Ok(Self(client.build().context("TLS cannot be set up")?))
     }
 
     /// The leaf certificate in PEM, from Fulcio's second API.

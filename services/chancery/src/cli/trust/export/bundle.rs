@@ -1,42 +1,32 @@
 //! The archive for sites without a connection.
 
 use super::Facts;
-use chancery_daemon::durable;
+use crate::cli::archive::Archive;
 use chancery_trust::{files::CLIENT_TRUST_CONFIG_MEDIA_TYPE, tuf::Repository};
-use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
-use std::{io, path::Path};
-use tar::{Builder, Header};
+use std::path::Path;
 
 /// The directory in the archive.
 const TOP: &str = "chancery-trust";
 
 /// Writes the archive whole or not at all. The same repository gives the same bytes.
 pub(super) fn write(path: &Path, repository: &Repository, facts: &Facts) -> anyhow::Result<()> {
-    let mut archive = Builder::new(GzEncoder::new(Vec::new(), Compression::best()));
-    let mut add = |name: &str, contents: &[u8]| -> io::Result<()> {
-        let mut header = Header::new_ustar();
-        header.set_size(u64::try_from(contents.len()).map_err(io::Error::other)?);
-        header.set_mode(0o644);
-        header.set_mtime(0);
-        archive.append_data(&mut header, format!("{TOP}/{name}"), contents)
-    };
-    add("README.txt", readme(facts).as_bytes())?;
-    add("root.json", &facts.root)?;
+    let mut archive = Archive::new(TOP);
+    archive.add("README.txt", readme(facts).as_bytes())?;
+    archive.add("root.json", &facts.root)?;
     let config = json!({
         "mediaType": CLIENT_TRUST_CONFIG_MEDIA_TYPE,
         "trustedRoot": serde_json::from_str::<Value>(&facts.trusted_root)?,
         "signingConfig": serde_json::from_str::<Value>(&facts.signing_config)?,
     });
-    add("client_trust_config.json", format!("{config:#}\n").as_bytes())?;
+    archive.add("client_trust_config.json", format!("{config:#}\n").as_bytes())?;
     for name in repository.listed().keys() {
-        add(name.as_str(), repository.target(name.as_str()).unwrap_or_default())?;
+        archive.add(name.as_str(), repository.target(name.as_str()).unwrap_or_default())?;
     }
     for (name, contents) in repository.files() {
-        add(&format!("tuf/{name}"), contents)?;
+        archive.add(&format!("tuf/{name}"), contents)?;
     }
-    let contents = archive.into_inner()?.finish()?;
-    Ok(durable::write(path, &contents)?)
+    Ok(archive.write(path)?)
 }
 
 fn readme(facts: &Facts) -> String {

@@ -83,6 +83,18 @@ pub(super) async fn trusted_root(
         .with_context(|| format!("cannot take trust from the TUF repository {url}"))
 }
 
+/// The same of the repository as it is now, for a client that begins with the root metadata in the file `root`. What is fetched is
+/// put below `directory`, and nothing of this user's cache counts.
+pub(in crate::cli) async fn fetch_anew(
+    (url, root): (&Url, &Path),
+    directory: &Path,
+    authorities: Option<&Path>,
+) -> anyhow::Result<Vec<u8>> {
+    let metadata = fs::read(root).with_context(|| format!("cannot read {}", root.display()))?;
+    let now = SystemClock.now().seconds();
+    fetch(&base(url)?, Pinned::Metadata(metadata), directory, (now, authorities)).await
+}
+
 /// The kept copy, if it is fresh.
 fn kept(directory: &Path, now: u64) -> Option<Vec<u8>> {
     let kept: Kept = serde_json::from_slice(&fs::read(directory.join("kept.json")).ok()?).ok()?;
