@@ -14,7 +14,7 @@ mod sqlite;
 mod timed;
 
 pub use attestations::Attestations;
-pub(crate) use doubts::FAILED_CHECK;
+pub(crate) use doubts::{FAILED_CHECK, RESTORED};
 pub use doubts::{Change, Doubts, End, Identity, Recorded};
 pub use location::{Database, Location};
 pub use lock::Lock;
