@@ -9,7 +9,7 @@ mod form;
 mod local;
 mod remote;
 
-pub use file::{destroy, encrypt, is_overwritten};
+pub use file::{decrypt, destroy, encrypt, is_overwritten};
 pub(crate) use form::{decrypt_command, pkcs8};
 pub use remote::{RemoteKey, RemoteSignature};
 
