@@ -36,7 +36,7 @@ pub struct SnapshotLog {
     pub tree_size: u64,
     /// Root hash of its committed head.
     pub root_hash: Vec<u8>,
-    /// The newest checkpoint that is stored.
+    /// The newest checkpoint that is stored; of a log that was ended, the newest that is shown.
     pub checkpoint: Option<String>,
 }
 

@@ -14,7 +14,9 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
     SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0;
     SET LOCAL enable_sort = off";
 const LOGS: &str = "SELECT logs.name, logs.origin, head.tree_size, head.root_hash,
-        (SELECT note FROM checkpoints WHERE checkpoints.log_id = logs.log_id ORDER BY tree_size DESC LIMIT 1)
+        (SELECT note FROM checkpoints WHERE checkpoints.log_id = logs.log_id AND checkpoints.tree_size <= coalesce(
+            (SELECT ended_logs.tree_size FROM ended_logs WHERE ended_logs.log_id = logs.log_id), 9223372036854775807
+        ) ORDER BY checkpoints.tree_size DESC LIMIT 1)
     FROM logs CROSS JOIN LATERAL (
         SELECT tree_size, root_hash FROM heads WHERE heads.log_id = logs.log_id ORDER BY previous_size DESC LIMIT 1
     ) AS head ORDER BY logs.log_id";

@@ -9,7 +9,9 @@ use std::path::Path;
 use std::time::Duration;
 
 const LOGS: &str = "SELECT logs.name, logs.origin, tree_heads.tree_size, tree_heads.root_hash,
-        (SELECT note FROM checkpoints WHERE checkpoints.log_id = logs.log_id ORDER BY tree_size DESC LIMIT 1)
+        (SELECT note FROM checkpoints WHERE checkpoints.log_id = logs.log_id AND checkpoints.tree_size <= coalesce(
+            (SELECT ended_logs.tree_size FROM ended_logs WHERE ended_logs.log_id = logs.log_id), 9223372036854775807
+        ) ORDER BY checkpoints.tree_size DESC LIMIT 1)
     FROM logs JOIN tree_heads ON tree_heads.log_id = logs.log_id ORDER BY logs.log_id";
 
 /// What is in a copy.
