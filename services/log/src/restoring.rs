@@ -85,11 +85,14 @@ impl From<StoreError> for RestoreError {
 }
 
 /// The checkpoints that the server with the high-water mark in the file `mark` remembers, not verified. None where the file is
-/// missing.
-pub fn remembered(mark: &Path) -> Result<Vec<String>, RestoreError> {
+/// missing, and none of a log that was itself restored without knowing what was published since.
+pub fn checkpoints_of(mark: &Path) -> Result<Vec<String>, RestoreError> {
     let marked = Mark::read(mark).map_err(|error| unusable(mark, error))?;
     let file = file_beside(mark);
     let recorded = read_file(&file).map_err(|error| unusable(&file, error))?;
+    if recorded.as_ref().is_some_and(|recorded| recorded.code == RESTORED) {
+        return Ok(Vec::new());
+    }
     let noted = recorded.iter().flat_map(Recorded::checkpoints).map(str::to_owned);
     Ok(marked.into_iter().chain(noted).collect())
 }

@@ -112,11 +112,13 @@ fn retry(has_database: bool) -> &'static str {
 /// Refuses a directory with anything in it.
 fn verify_new(data: &Path) -> anyhow::Result<()> {
     match fs::read_dir(data) {
-        Ok(mut entries) => ensure!(
-            entries.next().is_none(),
-            "{} is not empty; restore into a new directory, and keep the old one: its marks/ are worth more than those in a backup",
-            data.display()
-        ),
+        Ok(mut entries) => {
+            ensure!(
+                entries.next().is_none(),
+                "{} is not empty; restore into a new directory, and keep the old one: its marks/ are worth more than those in a backup",
+                data.display()
+            );
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error).with_context(|| format!("cannot use {}", data.display())),
     }

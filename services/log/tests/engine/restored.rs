@@ -4,7 +4,7 @@ use crate::bench::{Bench, Running, entry};
 use crate::marks::{another, grow, marked};
 use chancery_log::ending::{self, Examination};
 use chancery_log::quarantine::Reason;
-use chancery_log::restoring::{Meaning, RestoreError, Restored, remembered, settle};
+use chancery_log::restoring::{Meaning, RestoreError, Restored, checkpoints_of, settle};
 use chancery_verify::Timestamp;
 use std::path::Path;
 
@@ -47,8 +47,8 @@ pub(crate) async fn a_restored_log_goes_on_only_by_a_checkpoint_from_outside(ben
     let later = note(&running);
     running.stop().await;
     let lost = directory.path().join("rekor.mark");
-    assert_eq!(remembered(&lost).unwrap(), [later.clone()]);
-    assert!(remembered(&directory.path().join("none")).unwrap().is_empty());
+    assert_eq!(checkpoints_of(&lost).unwrap(), [later.clone()]);
+    assert!(checkpoints_of(&directory.path().join("none")).unwrap().is_empty());
     let fork = another(&bench, SIZE - 1, "another history").await;
     let running = fork.start().await;
     let forked = note(&running);
@@ -83,6 +83,7 @@ pub(crate) async fn a_restored_log_goes_on_only_by_a_checkpoint_from_outside(ben
     // It can be ended, and then nothing matters any more.
     settled(&restored, &mark, &[]).await.unwrap();
     assert_eq!(starts(&mut restored, &mark).await, Some("quarantine.recorded"));
+    assert!(checkpoints_of(&mark).unwrap().is_empty(), "what it has shown since says nothing about what was published");
     let running = restored.start().await;
     let subject = restored.subject(&running);
     let store = running.database.store();

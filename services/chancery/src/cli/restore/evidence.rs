@@ -8,7 +8,7 @@ use crate::{
     instance::{mark_file, marks},
 };
 use anyhow::{Context as _, bail, ensure};
-use chancery_log::{check::open_checkpoint, restoring::remembered};
+use chancery_log::{check::open_checkpoint, restoring::checkpoints_of};
 use std::{collections::BTreeMap, fs, path::Path};
 
 /// The file of the newest versions of TUF metadata, among the marks.
@@ -50,7 +50,7 @@ impl Evidence {
         let mut found = 0;
         for log in &manifest.logs {
             let file = mark_file(directory, &log.name);
-            let notes = remembered(&file)?;
+            let notes = checkpoints_of(&file)?;
             found += usize::from(!notes.is_empty());
             for note in notes.into_iter().filter(|note| is_of(note, log, data)) {
                 self.add(&log.name, note);
@@ -69,7 +69,7 @@ impl Evidence {
 
     /// The checkpoints of the log of this name.
     pub(super) fn of(&self, log: &str) -> &[String] {
-        self.0.get(log).map_or(&[], Vec::as_slice)
+        self.0.get(log).map_or(&[][..], Vec::as_slice)
     }
 }
 
