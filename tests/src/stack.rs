@@ -112,6 +112,11 @@ impl Stack {
         Self::with_copy(data, Vec::new(), Vec::new())
     }
 
+    /// As [`Self::over`], with more options of `chancery dev`.
+    pub fn over_with(data: &Path, options: &[&str]) -> Self {
+        Self::with_copy(data, options.iter().map(|option| (*option).to_owned()).collect(), Vec::new())
+    }
+
     fn with_copy(data: &Path, options: Vec<String>, environment: Vec<(String, String)>) -> Self {
         let directory = tempfile::Builder::new().prefix("chancery-test-").tempdir().unwrap();
         // The server that it is copied from may be about to put a file into its place.

@@ -26,9 +26,10 @@ const UNWRITTEN: i32 = 74;
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Commands that print, in this order, in a directory with the server's `data`. URL is the server's, TOKEN a token.
-const PRINT: [&str; 44] = [
+const PRINT: [&str; 47] = [
     "artifact data/demo/release-1.0.txt --url URL --trust data/trust",
     "artifact data/demo/release-1.0.txt --url URL --trust data/trust --json",
+    "backup verify made.backup",
     "completions bash",
     "config check issuers.toml",
     "config check server.toml",
@@ -77,7 +78,9 @@ const PRINT: [&str; 44] = [
 ];
 
 /// Commands that print after they have changed something, so each runs once.
-const CHANGE: [&str; 15] = [
+const CHANGE: [&str; 17] = [
+    "backup --data data --out unread.backup",
+    "restore made.backup --data restored",
     "evidence --identity alice@example.test --url URL --trust data/trust --out unread.tar",
     "init --config server.toml",
     "keys generate --out another.pem --unencrypted",
@@ -190,6 +193,7 @@ impl Site {
         );
         site.write("policy.toml", &policy);
         site.write("server.toml", &configuration("made"));
+        site.run("backup --data data --out made.backup").run().succeeds();
         site.run("keys generate --out key.pem --unencrypted").run().succeeds();
         // The index follows the logs.
         while site.run("search --identity alice@example.test --url URL").run().code() != 0 {

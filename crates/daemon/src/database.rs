@@ -11,6 +11,7 @@ mod password_file;
 mod postgres;
 mod servers;
 mod silence;
+pub mod snapshot;
 mod sqlite;
 mod timeline;
 
@@ -92,6 +93,14 @@ pub enum DatabaseError {
         found: i64,
         /// Newest version this binary knows.
         known: i64,
+    },
+    /// A backup is restored into a database that has something already.
+    #[error(
+        "the database is not empty: {found}. Restore into a new one (createdb NAME), so that nothing is mixed or lost"
+    )]
+    NotEmpty {
+        /// What it has.
+        found: &'static str,
     },
     /// A setting lets a commit return before it is on disk.
     #[error(

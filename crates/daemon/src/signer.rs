@@ -9,7 +9,7 @@ mod form;
 mod local;
 mod remote;
 
-pub use file::{destroy, encrypt, is_overwritten};
+pub use file::{decrypt, destroy, encrypt, is_overwritten};
 pub(crate) use form::{decrypt_command, pkcs8};
 pub use remote::{RemoteKey, RemoteSignature};
 
@@ -301,6 +301,8 @@ mod tests {
         let (signer, text) = Signer::generate(KeyKind::P384).unwrap();
         let encrypted = encrypt(&text, b"sesame", &crate::random::SystemRandom).unwrap();
         assert_ne!(encrypted, encrypt(&text, b"sesame", &crate::random::SystemRandom).unwrap(), "salted");
+        assert_eq!(decrypt(&encrypted, b"sesame").unwrap(), text);
+        assert!(matches!(decrypt(&encrypted, b"sesam"), Err(SignerError::Password)));
         Signer::save(&path, &encrypted).unwrap();
         assert_eq!(Signer::open_encrypted(&path, b"sesame").unwrap().public_key(), signer.public_key());
         assert!(matches!(Signer::open_encrypted(&path, b"sesam"), Err(SignerError::Password)));

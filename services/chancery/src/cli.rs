@@ -6,6 +6,7 @@
 mod archive;
 mod artifact;
 mod authorities;
+mod backup;
 mod completions;
 mod config;
 mod conformance;
@@ -25,6 +26,7 @@ mod overview;
 mod place;
 mod policy;
 mod reference;
+mod restore;
 mod schema;
 mod search;
 mod serve;
@@ -63,6 +65,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Artifact(Box<artifact::Arguments>),
+    Backup(backup::Arguments),
     Completions(completions::Arguments),
     Config(config::Arguments),
     Conformance(conformance::Arguments),
@@ -79,6 +82,7 @@ enum Verb {
     Policy(Box<policy::Arguments>),
     #[command(hide = true)]
     Reference(reference::Arguments),
+    Restore(restore::Arguments),
     Schema(schema::Arguments),
     Search(Box<search::Arguments>),
     Serve(serve::Arguments),
@@ -106,6 +110,7 @@ impl Cli {
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         match self.verb {
             Verb::Artifact(arguments) => Ok(artifact::run(*arguments).await),
+            Verb::Backup(arguments) => backup::run(&arguments).await,
             Verb::Completions(arguments) => completions::run(&arguments),
             Verb::Config(arguments) => config::run(arguments),
             Verb::Conformance(arguments) => conformance::run(arguments).await,
@@ -121,6 +126,7 @@ impl Cli {
             Verb::Monitor(arguments) => Ok(monitor::run(arguments).await),
             Verb::Policy(arguments) => policy::run(*arguments).await,
             Verb::Reference(arguments) => reference::run(arguments),
+            Verb::Restore(arguments) => restore::run(&arguments).await,
             Verb::Schema(arguments) => schema::run(&arguments),
             Verb::Search(arguments) => Ok(search::run(*arguments).await),
             Verb::Serve(arguments) => serve::run(arguments).await,

@@ -4,6 +4,7 @@
 //! `chancery-tsa` and `chancery-trust`. The parts beside them are in `chancery-search`, `chancery-monitor`, `chancery-console`
 //! and `chancery-witness`. The checks of signatures and proofs are in `chancery-verify`.
 
+mod backup;
 mod cli;
 mod clients;
 mod command;

@@ -34,8 +34,8 @@
 //! 4. `cache`: full tiles in memory. `destination`: where copies of files go. `engine`: a [`Log`], opened from all of these.
 //! 5. [`admission`]: which entries a log takes beside being valid. [`reader`]: who may read them. `access`: both.
 //! 6. `read`: proofs, receipts, and the log as files. [`mirror`]: these files in another place.
-//! 7. `personality`: Rekor v1, Rekor v2, CT. [`check`]: what an auditor does. [`ending`]: the end of a log in doubt. `stored`: a
-//!    log that is read without its sequencer.
+//! 7. `personality`: Rekor v1, Rekor v2, CT. [`check`]: what an auditor does. [`ending`]: the end of a log in doubt.
+//!    [`restoring`]: what a restored backup means for a log. `stored`: a log that is read without its sequencer.
 
 mod access;
 mod activity;
@@ -56,6 +56,7 @@ mod personality;
 pub mod quarantine;
 mod read;
 pub mod reader;
+pub mod restoring;
 mod shared_read;
 pub mod store;
 mod stored;

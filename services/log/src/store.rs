@@ -14,8 +14,8 @@ mod sqlite;
 mod timed;
 
 pub use attestations::Attestations;
-pub(crate) use doubts::FAILED_CHECK;
 pub use doubts::{Change, Doubts, End, Identity, Recorded};
+pub(crate) use doubts::{FAILED_CHECK, RESTORED};
 pub use location::{Database, Location};
 pub use lock::Lock;
 pub use postgres::PostgresStore;

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 /// The schema, oldest version first. Never edited once landed, only added to.
-const POSTGRES_MIGRATIONS: &[MigrationSource] = &[
+pub(super) const POSTGRES_MIGRATIONS: &[MigrationSource] = &[
     (1, "initial schema", include_str!("../../../../migrations/postgres/0001_initial_schema.sql")),
     (2, "frozen logs", include_str!("../../../../migrations/postgres/0002_frozen_logs.sql")),
     (3, "append-only tables", include_str!("../../../../migrations/postgres/0003_append_only_tables.sql")),
@@ -160,7 +160,7 @@ pub async fn open_postgres_read_only(url: &str) -> Result<Postgres, DatabaseErro
 }
 
 /// Says what to do about a certificate that would be accepted if it were made otherwise, and about a pooler.
-fn explained(error: sqlx::Error) -> DatabaseError {
+pub(super) fn explained(error: sqlx::Error) -> DatabaseError {
     let text = format!("{error:?}");
     if text.contains("CaUsedAsEndEntity") {
         DatabaseError::ServerIsAuthority
@@ -179,7 +179,7 @@ async fn verify_session<'c>(database: impl sqlx::PgExecutor<'c>) -> Result<(), D
 }
 
 /// Opens connections to the servers of a URL. `usual` is the choice among several if the URL makes none.
-fn opener(url: &str, usual: Target) -> Result<Opener, DatabaseError> {
+pub(super) fn opener(url: &str, usual: Target) -> Result<Opener, DatabaseError> {
     let Servers { options, target } = Servers::read(url)?;
     options.iter().for_each(warn_if_unverified);
     // A server that is alone is asked later, and refused with what to do.
@@ -216,7 +216,7 @@ fn warn_if_unverified(options: &PgConnectOptions) {
 }
 
 /// Returns the server's [`COMMIT_SETTING`].
-async fn verify_server(connection: &mut PgConnection) -> Result<String, DatabaseError> {
+pub(super) async fn verify_server(connection: &mut PgConnection) -> Result<String, DatabaseError> {
     if connection.server_version_num().is_none_or(|version| version < OLDEST_SERVER) {
         let found = sqlx::query_scalar("SELECT current_setting('server_version')").fetch_one(connection).await?;
         return Err(DatabaseError::OldServer { found });
@@ -229,7 +229,7 @@ async fn verify_server(connection: &mut PgConnection) -> Result<String, Database
 
 /// Applies missing migrations under the migrator's lock, so that replicas may start together. If none is missing it
 /// only reads, so the serving role needs no further rights.
-async fn migrate(connection: &mut PgConnection, sources: &[MigrationSource]) -> Result<(), DatabaseError> {
+pub(super) async fn migrate(connection: &mut PgConnection, sources: &[MigrationSource]) -> Result<(), DatabaseError> {
     let known = newest_version(sources);
     let found = applied_version(connection).await?;
     if found > known {
@@ -255,7 +255,7 @@ async fn migrate(connection: &mut PgConnection, sources: &[MigrationSource]) -> 
 }
 
 /// Returns the newest version in the database; 0 if there is no schema yet.
-async fn applied_version(connection: &mut PgConnection) -> Result<i64, DatabaseError> {
+pub(super) async fn applied_version(connection: &mut PgConnection) -> Result<i64, DatabaseError> {
     let exists: bool =
         sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(&mut *connection).await?;
     if !exists {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The schema for `SQLite`, oldest first. Never edited once landed, only added to.
-const SQLITE_MIGRATIONS: &[MigrationSource] = &[
+pub(super) const SQLITE_MIGRATIONS: &[MigrationSource] = &[
     (1, "initial schema", include_str!("../../../../migrations/sqlite/0001_initial_schema.sql")),
     (2, "bundle parts", include_str!("../../../../migrations/sqlite/0002_bundle_parts.sql")),
     (3, "frozen logs", include_str!("../../../../migrations/sqlite/0003_frozen_logs.sql")),

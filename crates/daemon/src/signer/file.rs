@@ -41,6 +41,14 @@ pub fn encrypt(text: &str, password: &[u8], random: &dyn Random) -> Result<Strin
     Ok(pem::encode(ENCRYPTED_PRIVATE_KEY, &der.map_err(|_| SignerError::Failed)?))
 }
 
+/// Decrypts the text of a key that [`encrypt`] has encrypted.
+///
+/// # Errors
+/// [`SignerError::Password`] if the password is another one.
+pub fn decrypt(text: &str, password: &[u8]) -> Result<String, SignerError> {
+    Ok(plain(pkcs8(Path::new(UNNAMED), text.as_bytes(), Some(password))?.as_bytes()))
+}
+
 /// Reads a file that only its owner can read.
 pub(super) fn read_private(path: &Path) -> Result<Vec<u8>, SignerError> {
     let file_error = |source| SignerError::File { path: path.to_owned(), source };

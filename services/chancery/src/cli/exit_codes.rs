@@ -42,6 +42,15 @@ const TABLE: &[(&str, Codes)] = &[
             (3, "undecided: no answer, or only entries that do not prove enough without their bundle"),
         ],
     ),
+    (
+        "backup verify",
+        &[
+            (0, "the backup is whole, and every log in it is proven"),
+            (1, "it is not, or a log in it is quarantined"),
+            (2, "wrong arguments"),
+        ],
+    ),
+    ("backup", WORK),
     ("completions", WORK),
     (
         "config check",
@@ -128,6 +137,14 @@ const TABLE: &[(&str, Codes)] = &[
     ),
     ("policy", WORK),
     ("reference", WORK),
+    (
+        "restore",
+        &[
+            (0, "restored: standard output says what that means for each log"),
+            (1, "failed: standard error says why"),
+            (2, "wrong arguments"),
+        ],
+    ),
     ("schema", WORK),
     (
         "search check",

@@ -10,7 +10,7 @@ mod freeze;
 pub(super) mod index;
 mod remote;
 mod stored;
-mod trust;
+pub(super) mod trust;
 pub(super) mod undecided;
 
 use super::{
@@ -223,6 +223,22 @@ impl SavedCheckpoints {
             )
         })
     }
+}
+
+/// Checks the logs of an instance that was unpacked, as [`check`] does. Each of `checkpoints`, with the name by which it is told,
+/// must be signed by a log of the instance, and that log must extend it. Returns the doubts about logs that are sound in
+/// themselves, too.
+pub(super) async fn check_unpacked(
+    place: &Place,
+    with_index: bool,
+    checkpoints: Vec<(PathBuf, String)>,
+) -> anyhow::Result<(Vec<Report>, Vec<String>)> {
+    let saved = checkpoints.into_iter();
+    let saved = saved.map(|(path, note)| SavedCheckpoint { path, note: note.into_bytes(), used: false });
+    let mut saved = SavedCheckpoints(saved.collect());
+    let Checked { reports, doubts } = stored::check(place, Signatures::All, with_index, &mut saved).await?;
+    saved.all_used()?;
+    Ok((reports, doubts))
 }
 
 /// What to check beyond re-deriving, and afterwards whether it was about this log.

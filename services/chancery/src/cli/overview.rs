@@ -9,7 +9,10 @@ use std::fmt::Write as _;
 /// In the order in which a new user needs them.
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Sign and verify", &["dev", "token", "verify", "policy"]),
-    ("Run a server", &["init", "serve", "config", "identity", "keys", "trust", "health", "status", "doctor"]),
+    (
+        "Run a server",
+        &["init", "serve", "config", "identity", "keys", "trust", "health", "status", "doctor", "backup", "restore"],
+    ),
     ("Audit and witness logs", &["search", "artifact", "evidence", "log", "monitor", "witness"]),
     ("This program", &["completions", "man", "schema", "conformance"]),
 ];

@@ -32,6 +32,20 @@ pub(super) struct LogsArguments {
     database: Option<String>,
 }
 
+/// The same options, for a verb that works on the logs itself and has verbs below it that do not.
+#[derive(Debug, Args)]
+pub(super) struct OneInstance {
+    /// Data directory of the instance, ./chancery-dev by default; a server may be running on it
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Configuration file of the server, instead of --data: it names the data directory and the database
+    #[arg(long, value_name = "FILE", conflicts_with = "data")]
+    config: Option<PathBuf>,
+    /// Use the logs in this `PostgreSQL` database: the database of the server
+    #[arg(long, value_name = "URL", value_parser = database_url::parse)]
+    database: Option<String>,
+}
+
 /// Where an instance keeps its state.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -72,9 +86,30 @@ impl InstanceArguments {
     pub(super) fn data(&self) -> anyhow::Result<PathBuf> {
         Ok(self.place()?.data)
     }
+
+    /// The file of the audit log.
+    fn audit(&self) -> anyhow::Result<PathBuf> {
+        let configured = self.config.as_ref().map(|file| Configuration::load(file)).transpose()?;
+        let named = configured.and_then(|configuration| configuration.ca.audit);
+        Ok(named.unwrap_or(self.data()?.join("audit.jsonl")))
+    }
+}
+
+impl OneInstance {
+    /// What is asked of an instance.
+    pub(super) fn logs(&self) -> LogsArguments {
+        let Self { data, config, database } = self;
+        let instance = InstanceArguments { data: data.clone(), config: config.clone() };
+        LogsArguments { instance, database: database.clone() }
+    }
 }
 
 impl LogsArguments {
+    /// The file of the audit log.
+    pub(super) fn audit(&self) -> anyhow::Result<PathBuf> {
+        self.instance.audit()
+    }
+
     /// Reads the configuration file, if one is named. `--database` wins: it may name another user.
     pub(super) fn place(&self) -> anyhow::Result<Place> {
         let Place { data, database } = self.instance.place()?;

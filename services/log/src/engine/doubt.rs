@@ -4,7 +4,9 @@
 //!   the high-water mark, which a restore of the database does not take back.
 //! - A start lifts a recorded quarantine only if the state is proven ([`Memory::confirm`]): the guard passes, the tree is as
 //!   large as the largest one in the record and extends every checkpoint there, and, after a failed self-check, the whole tree
-//!   follows from its entries. A witness that was contradicted need not be reached for that: its checkpoint is in the record.
+//!   follows from its entries. Nothing that is stored proves a log that was restored without anything that says what was
+//!   published since ([`crate::restoring`]). A witness that was contradicted need not be reached for that: its checkpoint is
+//!   in the record.
 //! - A log that was ended shows the checkpoint at which it was ended, and nothing is signed ([`Ended`]). A running server
 //!   hears of it while the log is quarantined.
 
@@ -13,7 +15,7 @@ use crate::Error;
 use crate::derive::derive;
 use crate::head::Published;
 use crate::quarantine::{Quarantine, Reason};
-use crate::store::{End, FAILED_CHECK, Identity, LogRecord, Recorded, Store};
+use crate::store::{End, FAILED_CHECK, Identity, LogRecord, RESTORED, Recorded, Store};
 use crate::trust::guard::{Guard, Sound, Verdict, verify_extension};
 use chancery_daemon::clock::{Clock as _, ClockGuard};
 use chancery_daemon::durable;
@@ -186,8 +188,9 @@ async fn write_file(path: PathBuf, recorded: &Recorded) -> io::Result<()> {
 async fn is_proven(guard: Guard<'_>, sound: &Sound, recorded: &Recorded) -> Result<bool, Error> {
     let Guard { record, store, .. } = guard;
     let head = &sound.head.tree;
-    // The checkpoints may be of smaller trees: in a record of an earlier version they are only those of servers.
-    if recorded.tree_size > head.size {
+    // The checkpoints may be of smaller trees: in a record of an earlier version they are only those of servers. What is missing
+    // of a log that was restored is missing in every record, too.
+    if recorded.tree_size > head.size || recorded.code == RESTORED {
         return Ok(false);
     }
     // What the log's key has not signed proves nothing.

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// [`crate::quarantine::Reason::code`] of a failed self-check, which the guard of a start does not see.
 pub(crate) const FAILED_CHECK: &str = "quarantine.invariant";
+/// The same of a log that was restored without anything that says what was published after its backup. No state proves that.
+pub(crate) const RESTORED: &str = "quarantine.restored";
 /// Separates checkpoints in one text: a note has no control character but the end of a line.
 const SEPARATOR: &str = "\u{1e}";
 
@@ -48,13 +50,22 @@ impl Recorded {
     }
 
     /// Both as one record: a state that is proven against it is proven against each of them. The words are those of the first
-    /// one, unless only the second one demands the whole tree to be derived.
+    /// one, unless the second one demands more: that the whole tree is derived, or what no state can prove.
     pub(crate) fn and(self, other: &Self) -> Self {
         let note = Self::join(self.checkpoints().chain(other.checkpoints()));
         let tree_size = self.tree_size.max(other.tree_size);
-        let demands_more = other.code == FAILED_CHECK && self.code != FAILED_CHECK;
+        let demands_more = demand(&other.code) > demand(&self.code);
         let words = if demands_more { other.clone() } else { self };
         Self { tree_size, note, ..words }
+    }
+}
+
+/// How much a start must prove beside what every record demands.
+fn demand(code: &str) -> u8 {
+    match code {
+        RESTORED => 2,
+        FAILED_CHECK => 1,
+        _ => 0,
     }
 }
 
@@ -203,6 +214,11 @@ mod tests {
             for again in [&put_back, &failed, both] {
                 assert_eq!(&both.clone().and(again), both);
             }
+        }
+        // A log that was restored stays so, whatever is found beside that.
+        let restored = recorded(RESTORED, 3, &[]);
+        for both in [restored.clone().and(&failed), failed.clone().and(&restored), put_back.clone().and(&restored)] {
+            assert_eq!(both.code, RESTORED);
         }
         let nothing = recorded("quarantine.edge", 0, &[]);
         assert_eq!((nothing.checkpoints().count(), nothing.clone().and(&nothing)), (0, nothing.clone()));

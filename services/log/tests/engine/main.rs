@@ -38,6 +38,7 @@ mod process;
 mod quarantine;
 mod reader;
 mod replicas;
+mod restored;
 mod roles;
 mod scenarios;
 mod server;
@@ -92,6 +93,7 @@ on_both_databases! {
     doubts::an_ended_log_is_read_and_never_signed_again,
     doubts::an_ended_log_has_no_trouble,
     doubts::a_log_of_another_history_is_not_ended,
+    restored::a_restored_log_goes_on_only_by_a_checkpoint_from_outside,
     witnessing::answers_and_files_bear_the_cosignatures_of_a_quorum,
     witnessing::without_witnesses_an_open_log_goes_on_and_a_closed_one_does_not,
     witnessing::an_answer_that_is_no_cosignature_is_ignored,

@@ -170,7 +170,8 @@ fn say_end(steps: &mut Steps, record: &LogRecord, end: &End) {
     let (size, root) = (entries(end.tree.size), hex::encode(end.tree.root));
     steps.say(&format!("{} ends with {size}, root hash {root}; nothing is signed for it again", record.origin));
     match end.published.saturating_sub(end.tree.size) {
-        0 => steps.say("nothing that was acknowledged is lost"),
+        // Of a log that was restored it is not known what was.
+        0 => steps.say("nothing that is known to have been acknowledged is lost"),
         lost => steps.say(&format!("{} that were acknowledged after it are lost", entries(lost))),
     }
 }

@@ -1,13 +1,16 @@
 //! The logs of an instance, in their database.
 
-use super::{SavedCheckpoints, index, options, progress, same_origin, trust};
+use super::{
+    SavedCheckpoints, index, options, progress, same_origin,
+    trust::{self, TrustedLog},
+};
 use crate::{
     cli::place::Place,
     instance::{mark_file, marks},
 };
 use anyhow::Context as _;
 use chancery_log::{
-    check::{self, Report, Signatures},
+    check::{self, Published, Report, Signatures},
     ending,
     quarantine::Obstacle,
     store::{Database, Store},
@@ -52,7 +55,9 @@ async fn check_logs(
         let name = record.name.clone();
         let trusted = trust::of_instance(data, &name)?;
         let subject = trust::subject(&trusted, record)?;
-        let saved = saved.of(&trusted);
+        // The logs of a series share trusted keys, and each has signed its own checkpoints alone.
+        let own = Published { keys: vec![subject.key.clone()], ..trusted.published.clone() };
+        let saved = saved.of(&TrustedLog { published: own, ..trusted });
         let options = options(signatures, &saved);
         let bar = progress(&name);
         let report = check::check_with(store, &subject, &options, |done, total| {

@@ -24,9 +24,9 @@ const CT_PATH: &str = "/ct/dev";
 
 /// A log to check, and its path below the server's base URL.
 #[derive(Clone)]
-pub(super) struct TrustedLog {
-    pub(super) published: Published,
-    pub(super) path: String,
+pub(in crate::cli) struct TrustedLog {
+    pub(in crate::cli) published: Published,
+    pub(in crate::cli) path: String,
 }
 
 #[derive(Deserialize)]
@@ -119,7 +119,7 @@ impl TrustedLog {
 
 /// A log of the instance in `data`, with the keys that are trusted for it. One whose key was staged and abandoned is in no
 /// trust file, and has signed nothing but its own checkpoints.
-pub(super) fn of_instance(data: &Path, name: &str) -> anyhow::Result<TrustedLog> {
+pub(in crate::cli) fn of_instance(data: &Path, name: &str) -> anyhow::Result<TrustedLog> {
     let mut log = trusted_of_instance(data, name)?;
     let path = data.join(format!("keys/{name}.pub"));
     if split(name).1 > 1 && path.exists() {
@@ -129,7 +129,7 @@ pub(super) fn of_instance(data: &Path, name: &str) -> anyhow::Result<TrustedLog>
 }
 
 /// The logs in a database, each with the key by which the trust files in `data` know it.
-pub(super) async fn subjects(data: &Path, store: &dyn Store) -> anyhow::Result<Vec<Subject>> {
+pub(in crate::cli) async fn subjects(data: &Path, store: &dyn Store) -> anyhow::Result<Vec<Subject>> {
     let records = store.logs().await?.into_iter();
     records.map(|record| subject(&of_instance(data, &record.name)?, record)).collect()
 }
