@@ -43,7 +43,7 @@ impl Contents {
             let known = |name: &str| endings.iter().any(|ending| name.ends_with(ending));
             contents.add(data, directory, known)?;
         }
-        let served = |name: &str| name.starts_with("served-") && name.ends_with(".json");
+        let served = |name: &str| name.starts_with("served-") && has_ending(name, "json");
         for name in names(data)? {
             if FILES.contains(&name.as_str()) || served(&name) {
                 contents.files.push(name);
@@ -77,7 +77,11 @@ fn is_directory(path: &str) -> bool {
 
 /// Locks, and files that are about to be renamed.
 fn is_temporary(name: &str) -> bool {
-    name.starts_with('.') || name == "lock" || name.ends_with(".lock") || name.ends_with(".partial")
+    name.starts_with('.') || name == "lock" || has_ending(name, "lock") || has_ending(name, "partial")
+}
+
+fn has_ending(name: &str, ending: &str) -> bool {
+    Path::new(name).extension().is_some_and(|found| found == ending)
 }
 
 /// The database, which is copied otherwise, and what can be made again.

@@ -12,7 +12,6 @@ mod status;
 pub(super) use status::line;
 
 use super::place::InstanceArguments;
-use anyhow::Context as _;
 use chancery_trust::tuf::{Publisher, Repository, Role, repository::RoleStatus};
 use chancery_verify::Timestamp;
 use clap::{Args, Subcommand, ValueEnum};

@@ -117,6 +117,12 @@ struct Common<'a> {
     own: OwnAuthority,
 }
 
+/// The first entry of a log is the trust root it will be verified with.
+async fn seed(logs: &Logs, files: &CurrentFiles) -> anyhow::Result<()> {
+    let trusted_root = files.borrow().contents(FileName::TrustedRoot).to_owned();
+    logs.seed(trusted_root.as_bytes()).await
+}
+
 impl Instance {
     /// Opens everything of these roles, and creates it where the data directory is new.
     pub(crate) async fn start(
@@ -135,9 +141,7 @@ impl Instance {
         let tsa = timestamps.as_ref().map(Timestamps::keys);
         let (publisher, trust_files) = common.publisher(issuer.as_deref(), &choices, &keys, &log_keys, tsa)?.unzip();
         if let (Some(logs), Some(files)) = (&logs, &trust_files) {
-            // The first entry is the trust root it will be verified with.
-            let trusted_root = files.borrow().contents(FileName::TrustedRoot).to_owned();
-            logs.seed(trusted_root.as_bytes()).await?;
+            seed(logs, files).await?;
         }
         let (running, shown_to) = (logs.as_ref().map(|logs| logs.running.clone()), access.status.clone());
         let metrics = choices.operations.metrics(running.as_ref(), &access, clock)?;

@@ -258,7 +258,8 @@ struct Nobody;
 
 impl Reader for Nobody {
     fn admit<'a>(&'a self, _: &'a str) -> Admission<'a> {
-        let refused = Refused { kind: RefusalKind::Missing, code: "token.missing", message: "send a token".into() };
+        let refused =
+            Refused { kind: RefusalKind::Missing, code: "token.missing", realm: "log", message: "send a token".into() };
         Box::pin(async move { Err(refused) })
     }
 }

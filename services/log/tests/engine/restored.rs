@@ -7,6 +7,7 @@ use chancery_log::quarantine::Reason;
 use chancery_log::restoring::{Meaning, RestoreError, Restored, checkpoints_of, settle};
 use chancery_verify::Timestamp;
 use std::path::Path;
+use std::slice;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_100);
 /// Leaves in the backup.
@@ -47,7 +48,7 @@ pub(crate) async fn a_restored_log_goes_on_only_by_a_checkpoint_from_outside(ben
     let later = note(&running);
     running.stop().await;
     let lost = directory.path().join("rekor.mark");
-    assert_eq!(checkpoints_of(&lost).unwrap(), [later.clone()]);
+    assert_eq!(checkpoints_of(&lost).unwrap(), slice::from_ref(&later));
     assert!(checkpoints_of(&directory.path().join("none")).unwrap().is_empty());
     let fork = another(&bench, SIZE - 1, "another history").await;
     let running = fork.start().await;

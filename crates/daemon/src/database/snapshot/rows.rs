@@ -89,7 +89,9 @@ mod tests {
         [head, one, other, vec![255, 255]].concat()
     }
 
-    fn read(bytes: &[u8]) -> io::Result<Vec<(Option<i64>, Option<Vec<u8>>)>> {
+    type Pair = (Option<i64>, Field);
+
+    fn read(bytes: &[u8]) -> io::Result<Vec<Pair>> {
         let mut rows = Rows::begin(bytes)?;
         let mut read = Vec::new();
         while let Some(row) = rows.read_row(2)? {

@@ -87,6 +87,8 @@ fn advice(error: &DatabaseError) -> String {
         DatabaseError::Superseded { .. } => "stop that server, or make it a standby of the other one (pg_rewind)",
         DatabaseError::NewerSchema { .. } => "run the newer chancery that wrote it",
         DatabaseError::OlderSchema { .. } => "start the server once: chancery serve brings the schema up to date",
+        // Only a restore is refused for it.
+        DatabaseError::NotEmpty { .. } => "restore into a new database (createdb NAME)",
         DatabaseError::Schema(_) => "run the chancery that wrote the database, or restore a backup",
         DatabaseError::Parameter { .. } | DatabaseError::Value { .. } => "correct [database] url",
         DatabaseError::Open(_) => {
@@ -164,7 +166,7 @@ mod tests {
     fn too_few_connections_and_a_slow_or_old_database_are_told() {
         let slow = ServerFacts { round_trip: SLOW * 2, ..facts(100, 10) };
         let old = ServerFacts { schema: 11, ..facts(100, 10) };
-        let at = |seconds| Timestamp::from_seconds(1_800_000_000 + seconds);
+        let at = |seconds: u64| Timestamp::from_seconds(1_800_000_000 + seconds);
         for (found, severity) in [
             (reached(&facts(100, 10)), Severity::Ok),
             (reached(&slow), Severity::Warning),

@@ -162,7 +162,8 @@ mod tests {
             ("keys", 0o770, Severity::Error),
             ("", 0o720, Severity::Error),
         ] {
-            let (path, good) = (path(name), if name.ends_with(".pem") { 0o600 } else { 0o700 });
+            let path = path(name);
+            let good = if path.is_file() { 0o600 } else { 0o700 };
             set(&path, mode);
             assert_eq!(found(data.path(), &[]), [(severity, format!("chmod {good:o} {}", path.display()))], "{name}");
             set(&path, good);

@@ -3,7 +3,7 @@
 use super::finding::{Finding, Severity};
 use chancery_verify::{Timestamp, counted};
 use serde_json::{Value, json};
-use std::{fmt::Write as _, process::ExitCode};
+use std::{cmp::Reverse, fmt::Write as _, process::ExitCode};
 
 /// Version of the JSON form. Members may be added under the same number.
 const VERSION: u32 = 1;
@@ -23,7 +23,7 @@ pub(super) struct Report {
 impl Report {
     /// Of one severity, findings stay in the order in which they were made.
     pub(super) fn new(mut findings: Vec<Finding>, at: Timestamp) -> Self {
-        findings.sort_by(|one, other| other.severity.cmp(&one.severity));
+        findings.sort_by_key(|finding| Reverse(finding.severity));
         Self { findings, at }
     }
 

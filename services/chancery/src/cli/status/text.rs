@@ -164,7 +164,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn status(log: serde_json::Value) -> InstanceStatus {
+    fn status(log: &serde_json::Value) -> InstanceStatus {
         let status = json!({
             "version": 1, "at": "2026-11-30T12:00:00Z", "source": "server", "servers": [], "logs": [log], "keys": [], "tuf": [],
             "targets_waiting_for_signatures": null, "certificates": [], "unread": [],
@@ -179,13 +179,13 @@ mod tests {
             "size": 4, "head_at": "2026-11-30T11:57:00Z", "head_age_seconds": 180, "key_fingerprint": "00", "queued": 0,
             "mirror": { "size": 3, "lag_entries": 1, "fault": null }, "witnesses": [],
         });
-        let shown = page(&status(log.clone()));
+        let shown = page(&status(&log));
         let plain = "  \x1b[32mrekor      active      4 entries, head 3 min old, copy 1 entry behind\x1b[0m\n";
         assert!(shown.ends_with(&format!("\n\x1b[1mLogs\x1b[0m\n{plain}")), "{shown:?}");
         log["state"] = "quarantined".into();
         log["code"] = "quarantine.edge".into();
         log["reason"] = "the tiles\u{1b}[2J do not".into();
-        let shown = page(&status(log));
+        let shown = page(&status(&log));
         assert!(shown.ends_with("    \x1b[31mquarantine.edge: the tiles\\u{1b}[2J do not\x1b[0m\n"), "{shown:?}");
         assert!(
             !shown.contains("Keys") && !shown.contains("Not read"),
