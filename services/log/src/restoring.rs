@@ -9,7 +9,7 @@
 //! |---|---|---|
 //! | is of the restored tree or a part of it | the checkpoint, in the high-water mark | goes on |
 //! | is of a larger tree, or of another history | the same | QUARANTINED |
-//! | is not given, or is older than what the backup has itself | a quarantine, in the database and beside the mark | QUARANTINED; nothing that is stored lifts it |
+//! | is not given, or is older than the backup | a quarantine, in the database and beside the mark | QUARANTINED; nothing that is stored lifts it |
 //! | does not matter: the log was frozen or ended in the backup | nothing | as before |
 //!
 //! Not here: unpacking a backup; and ending a log, see [`crate::ending`].
