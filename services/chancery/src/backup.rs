@@ -21,5 +21,7 @@ mod secrets;
 
 pub(crate) use archive::{Content, Reader, Writer};
 pub(crate) use contents::{Contents, audit_files};
-pub(crate) use manifest::{AUDIT, DATA, DATABASE_FILE, DatabaseFacts, FORMAT, Kind, LogFacts, Manifest, rows_of};
+pub(crate) use manifest::{
+    AUDIT, DATA, DATABASE_FILE, DatabaseFacts, FORMAT, Kind, LogFacts, MAX_FILE, Manifest, rows_of,
+};
 pub(crate) use secrets::{Passphrase, is_private_key};

@@ -9,7 +9,7 @@
 //! |---|---|---|
 //! | is of the restored tree or a part of it | the checkpoint, in the high-water mark | goes on |
 //! | is of a larger tree, or of another history | the same | QUARANTINED |
-//! | is not given | a quarantine, in the database and beside the mark | QUARANTINED; nothing that is stored lifts it |
+//! | is not given, or is older than the backup | a quarantine, in the database and beside the mark | QUARANTINED; nothing that is stored lifts it |
 //! | does not matter: the log was frozen or ended in the backup | nothing | as before |
 //!
 //! Not here: unpacking a backup; and ending a log, see [`crate::ending`].
@@ -122,14 +122,17 @@ pub async fn settle(
             return Ok(Restored { size, meaning: Meaning::Forked { published: tree.size } });
         }
     }
-    let Some((tree, note)) = published.into_iter().max_by_key(|(tree, _)| tree.size) else {
+    let marked = Mark::read(mark).map_err(|error| unusable(mark, error))?;
+    let marked = marked.and_then(|note| scheme.open(&note, key).ok()).map(|tree| tree.size);
+    let stored = store.newest_checkpoint(record.log_id).await?.map(|(size, _)| size);
+    // One that is older than those in the backup is not the newest: it says nothing about what was published afterwards.
+    let known = marked.max(stored);
+    let newest = published.into_iter().max_by_key(|(tree, _)| tree.size);
+    let Some((tree, note)) = newest.filter(|(tree, _)| Some(tree.size) >= known) else {
         quarantine(store, subject, mark, size, now).await?;
         return Ok(Restored { size, meaning: Meaning::Unknown });
     };
-    // The mark in the backup may be of a larger tree, whose entries are there, too.
-    let marked = Mark::read(mark).map_err(|error| unusable(mark, error))?;
-    let marked = marked.and_then(|note| scheme.open(&note, key).ok());
-    if marked.is_none_or(|marked| marked.size < tree.size) {
+    if marked < Some(tree.size) {
         write_mark(mark, &note)?;
     }
     let published = tree.size;

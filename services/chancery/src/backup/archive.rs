@@ -67,6 +67,10 @@ impl<'a> Writer<'a> {
     /// Begins it in an empty file. The manifest will have at most so many bytes.
     pub(crate) fn begin(file: &'a mut File, reserved: usize) -> io::Result<Self> {
         let reserved = reserved.next_multiple_of(BLOCK);
+        if reserved as u64 > MAX_MANIFEST {
+            // What is written must be read again.
+            return Err(io::Error::other("there are more files than a backup can have"));
+        }
         let mut file = BufWriter::with_capacity(BUFFER, file);
         file.seek(SeekFrom::Start((BLOCK + reserved) as u64))?;
         Ok(Self { file, reserved, members: Vec::new() })

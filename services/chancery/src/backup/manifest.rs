@@ -3,10 +3,15 @@
 use anyhow::ensure;
 use chancery_daemon::database::snapshot::SnapshotLog;
 use serde::{Deserialize, Serialize};
-use std::path::{Component, Path};
+use std::{
+    collections::BTreeSet,
+    path::{Component, Path},
+};
 
 /// The form of the file. Another number is another form.
 pub(crate) const FORMAT: u32 = 1;
+/// Largest file of a data directory: it is held in memory.
+pub(crate) const MAX_FILE: u64 = 64 * 1024 * 1024;
 /// Where members from the data directory are.
 pub(crate) const DATA: &str = "data/";
 /// Where files of the audit log are.
@@ -111,15 +116,16 @@ impl Manifest {
             self.format,
             self.chancery
         );
-        for (number, member) in self.members.iter().enumerate() {
+        let mut names = BTreeSet::new();
+        for member in &self.members {
             let name = &member.name;
             let has_place = match self.database.kind {
                 Kind::Sqlite => member.table().is_none(),
                 Kind::Postgresql => name != DATABASE_FILE,
             };
             ensure!(has_place && member.is_plain(), "the member {name:?} has no place in a backup");
-            let is_new = self.members[..number].iter().all(|before| before.name != *name);
-            ensure!(is_new, "the member {name:?} is there twice");
+            ensure!(names.insert(name), "the member {name:?} is there twice");
+            ensure!(member.path().is_none() || member.bytes <= MAX_FILE, "the member {name:?} is too large");
         }
         if self.database.kind == Kind::Sqlite {
             let has_database = self.members.iter().any(|member| member.name == DATABASE_FILE);
@@ -197,6 +203,9 @@ mod tests {
         }
         assert!(manifest(Kind::Sqlite, &["data/instance.json"]).verify().is_err(), "the database is missing");
         assert!(manifest(Kind::Postgresql, &[DATABASE_FILE]).verify().is_err());
+        let mut large = manifest(Kind::Sqlite, &whole);
+        large.members[0].bytes = MAX_FILE + 1;
+        assert!(large.verify().unwrap_err().to_string().contains("too large"));
         let other = Manifest { format: 2, ..manifest(Kind::Sqlite, &whole) };
         assert!(other.verify().unwrap_err().to_string().contains("use chancery 0.1.0"));
     }

@@ -43,10 +43,12 @@ impl Passphrase {
 
     /// Encrypts a private key. `None` where it is encrypted already: it is kept as it is.
     pub(crate) fn seal(&self, key: &[u8], random: &dyn Random) -> anyhow::Result<Option<String>> {
+        let text = str::from_utf8(key).context("a private key must be text in PEM")?;
         if contains(key, ENCRYPTED) {
+            let others = text.replace("ENCRYPTED PRIVATE KEY-----", "");
+            ensure!(!is_private_key(others.as_bytes()), "beside an encrypted key it has one that is not");
             return Ok(None);
         }
-        let text = str::from_utf8(key).context("a private key must be text in PEM")?;
         Ok(Some(signer::encrypt(text, &self.0, random)?))
     }
 
@@ -79,6 +81,8 @@ mod tests {
         assert_eq!(passphrase("sixteen characters").unwrap().unseal(sealed.as_bytes()).unwrap(), text);
         assert!(passphrase("sixteen_characters").unwrap().unseal(sealed.as_bytes()).is_err());
         assert_eq!(right.seal(sealed.as_bytes(), &SystemRandom).unwrap(), None, "it is encrypted already");
+        let both = right.seal(format!("{sealed}{text}").as_bytes(), &SystemRandom);
+        assert!(both.unwrap_err().to_string().contains("one that is not"));
         for short in ["", "\n", "fifteen letters"] {
             assert!(passphrase(short).map(|_| ()).unwrap_err().to_string().contains("too short"), "{short:?}");
         }

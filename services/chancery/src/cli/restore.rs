@@ -25,7 +25,7 @@ use evidence::Evidence;
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, ErrorKind, Read as _, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -92,7 +92,8 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let settled = settled.with_context(|| retry(database.is_some()))?;
     // (5)
     sync(stage.path())?;
-    fs::rename(stage.path(), data).with_context(|| format!("cannot make {}", data.display()))?;
+    let unmade = || format!("cannot make {}; {}", data.display(), retry(database.is_some()));
+    fs::rename(stage.path(), data).with_context(unmade)?;
     File::open(parent)?.sync_all()?;
     // It has another name now.
     let _gone = stage.keep();
@@ -109,13 +110,19 @@ fn retry(has_database: bool) -> &'static str {
     }
 }
 
-/// Refuses a directory with anything in it.
+/// Refuses a directory with anything in it, and one that cannot be replaced at the end, when the database is filled.
 fn verify_new(data: &Path) -> anyhow::Result<()> {
     match fs::read_dir(data) {
         Ok(mut entries) => {
             ensure!(
                 entries.next().is_none(),
                 "{} is not empty; restore into a new directory, and keep the old one: its marks/ are worth more than those in a backup",
+                data.display()
+            );
+            let (own, above) = (fs::symlink_metadata(data)?, fs::metadata(durable::directory_of(data))?);
+            ensure!(
+                data.file_name().is_some() && own.is_dir() && own.dev() == above.dev(),
+                "{} is a mount point, a symbolic link or the current directory, which cannot be replaced; name a new directory in it",
                 data.display()
             );
         }

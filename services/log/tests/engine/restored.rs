@@ -44,6 +44,8 @@ pub(crate) async fn a_restored_log_goes_on_only_by_a_checkpoint_from_outside(ben
     let running = bench.start().await;
     grow(&running, SIZE - 2, "entry").await;
     let earlier = note(&running);
+    grow(&running, SIZE, "entry").await;
+    let equal = note(&running);
     grow(&running, SIZE + 3, "entry").await;
     let later = note(&running);
     running.stop().await;
@@ -55,7 +57,7 @@ pub(crate) async fn a_restored_log_goes_on_only_by_a_checkpoint_from_outside(ben
     let forked = note(&running);
     running.stop().await;
     for (number, newest, meaning, code) in [
-        (1, vec![earlier.clone()], Meaning::GoesOn { published: SIZE - 2 }, None),
+        (1, vec![earlier.clone(), equal], Meaning::GoesOn { published: SIZE }, None),
         (
             2,
             vec![earlier.clone(), later.clone()],
@@ -64,6 +66,8 @@ pub(crate) async fn a_restored_log_goes_on_only_by_a_checkpoint_from_outside(ben
         ),
         (3, vec![later.clone(), forked], Meaning::Forked { published: SIZE - 1 }, Some("quarantine.mark_forked")),
         (4, vec![], Meaning::Unknown, Some("quarantine.recorded")),
+        // The backup has a newer one itself, so it is not the newest that exists.
+        (5, vec![earlier], Meaning::Unknown, Some("quarantine.recorded")),
     ] {
         let mut restored = another(&bench, SIZE, "entry").await;
         let mark = directory.path().join(format!("{number}.mark"));

@@ -6,7 +6,7 @@
 use super::super::postgres::{POSTGRES_MIGRATIONS, applied_version, explained, migrate, opener, verify_server};
 use super::super::servers::Target;
 use super::super::{DatabaseError, newest_version};
-use super::tables::{RUNS, UNREAD};
+use super::tables::{self, RUNS, UNREAD};
 use super::{SnapshotError, is_identifier};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use std::io::Read;
@@ -51,7 +51,8 @@ impl PostgresRestore {
         columns: &[String],
         rows: &mut (impl Read + ?Sized),
     ) -> Result<(), SnapshotError> {
-        if !is_identifier(table) || columns.is_empty() || !columns.iter().all(|column| is_identifier(column)) {
+        // A backup from elsewhere must not fill the tables of the database itself.
+        if tables::table(table).is_none() || columns.is_empty() || !columns.iter().all(|column| is_identifier(column)) {
             return Err(SnapshotError::Rows { table: table.to_owned(), reason: "it has no such table".to_owned() });
         }
         if table == UNREAD {

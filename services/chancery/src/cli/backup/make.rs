@@ -8,8 +8,8 @@
 use super::{Arguments, bytes_bar};
 use crate::{
     backup::{
-        AUDIT, Contents, DATA, DATABASE_FILE, DatabaseFacts, FORMAT, Kind, LogFacts, Manifest, Passphrase, Writer,
-        audit_files, is_private_key, rows_of,
+        AUDIT, Contents, DATA, DATABASE_FILE, DatabaseFacts, FORMAT, Kind, LogFacts, MAX_FILE, Manifest, Passphrase,
+        Writer, audit_files, is_private_key, rows_of,
     },
     output,
     rotation::RingFiles,
@@ -37,8 +37,6 @@ use std::{
 const MEMBER_BYTES: usize = 768;
 /// Room for all else in it: of a thousand logs.
 const OTHER_BYTES: usize = 1024 * 1024;
-/// Largest file that is no database.
-const MAX_FILE: u64 = 64 * 1024 * 1024;
 
 /// What was copied of the data directory.
 #[derive(Default)]

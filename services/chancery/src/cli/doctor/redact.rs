@@ -10,8 +10,19 @@ use url::form_urlencoded;
 /// What is put in place of a secret.
 const TAKEN_OUT: &str = "…";
 /// A name with one of these words in it has a secret as its value.
-const SECRET_WORDS: [&str; 9] =
-    ["apikey", "api_key", "bearer", "credential", "passwd", "password", "pin", "secret", "token"];
+const SECRET_WORDS: [&str; 11] = [
+    "apikey",
+    "api_key",
+    "authorization",
+    "bearer",
+    "credential",
+    "passphrase",
+    "passwd",
+    "password",
+    "pin",
+    "secret",
+    "token",
+];
 /// Unless it ends so: then the value is the place of the secret.
 const PLACES: [&str; 5] = ["_file", "-file", "_env", "-env", "-source"];
 /// Further parameters of URLs that have a secret as their value.
@@ -80,7 +91,15 @@ fn parameters(word: &str) -> String {
         let end = rest.find(['?', '&', ';', '#', '"', '\'', ',']).unwrap_or(rest.len());
         let (pair, after) = rest.split_at(end);
         match pair.split_once('=') {
-            Some((name, _)) if is_secret_parameter(name) => shown.extend([name, "=", TAKEN_OUT]),
+            Some((name, value)) if is_secret_parameter(name) => {
+                shown.extend([name, "=", TAKEN_OUT]);
+                // The value is between quotes: up to the second of them.
+                if let Some(quote) = after.chars().next().filter(|next| value.is_empty() && matches!(next, '"' | '\''))
+                {
+                    rest = after.get(1..).and_then(|value| value.split_once(quote)).map_or("", |(_, after)| after);
+                    continue;
+                }
+            }
             _ => shown.push_str(pair),
         }
         let separator = after.chars().next().map_or(0, char::len_utf8);
@@ -146,6 +165,8 @@ mod tests {
             ("(https://a.example/?sig=hunter2&b=c)", "(https://a.example/?sig=…&b=c)"),
             ("hashivault://k?token-file=/run/t&token=hunter2", "hashivault://k?token-file=/run/t&token=…"),
             ("pkcs11:token=…?pin-value=hunter2&pin-source=file:/p", "pkcs11:token=…?pin-value=…&pin-source=file:/p"),
+            ("host=db password='hunter2' port=1", "host=db password=… port=1"),
+            ("passphrase=\"hunter2", "passphrase=…"),
             ("bearer eyJhunter2.eyJhunter2.x ends", "bearer … ends"),
             ("a -----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----", "…"),
             (

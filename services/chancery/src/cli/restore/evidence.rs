@@ -6,6 +6,7 @@ use crate::{
     backup::{LogFacts, Manifest},
     cli::log::trust::{self, TrustedLog},
     instance::{mark_file, marks},
+    output,
 };
 use anyhow::{Context as _, bail, ensure};
 use chancery_log::{check::open_checkpoint, restoring::checkpoints_of};
@@ -41,6 +42,7 @@ impl Evidence {
                 "{} has no mark of a log in the backup; name the directory marks of the lost server",
                 directory.display()
             );
+            tell_younger(directory, manifest);
         }
         Ok(evidence)
     }
@@ -70,6 +72,19 @@ impl Evidence {
     /// The checkpoints of the log of this name.
     pub(super) fn of(&self, log: &str) -> &[String] {
         self.0.get(log).map_or(&[][..], Vec::as_slice)
+    }
+}
+
+/// Names the logs of the lost server that were begun after the backup. Nothing else knows that their keys have signed.
+fn tell_younger(marks: &Path, manifest: &Manifest) {
+    for entry in fs::read_dir(marks).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(log) = name.strip_suffix(".mark") else { continue };
+        if manifest.logs.iter().all(|known| known.name != log) {
+            output::note(&format!(
+                "the log {log} was begun after the backup, and is lost: never use its key for a log again, because it has signed"
+            ));
+        }
     }
 }
 

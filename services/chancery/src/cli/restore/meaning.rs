@@ -112,8 +112,8 @@ fn of_log(
             "{origin} ({name}): {has}. QUARANTINED: the log may have signed more after this backup ({made_at}), and entries that \
              were acknowledged since are missing then. It is read, and takes no entries. If any server still has its state, use \
              that. Else find the newest checkpoint of it that exists anywhere (a monitor, a witness, a bucket, yours, the marks/ of \
-             the lost server), and restore again with --from or --marks. If none can be found, end the log; its successor takes new \
-             entries: {end}"
+             the lost server), and restore again with --from or --marks; one that is older than the backup says nothing. If none can \
+             be found, end the log; its successor takes new entries: {end}"
         ),
     }
 }
