@@ -107,7 +107,7 @@ async fn read(logs: &LogsArguments, authorities: Option<&Path>) -> anyhow::Resul
     );
     let urls = urls(configuration.as_ref(), &place.data)?;
     let tls = configuration.and_then(|configuration| configuration.listen.tls).map(|files| files.certificate);
-    let (database, data) = (place.existing_database(), place.data);
+    let (database, data) = (place.existing_database(), path::absolute(&place.data)?);
     let (status, servers) =
         tokio::join!(stored_status(Stored { data, tls, database }, SystemClock.now()), ask::servers(urls, authorities));
     Ok(InstanceStatus { servers: servers?, ..status })
