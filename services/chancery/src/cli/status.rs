@@ -25,7 +25,7 @@ use serde_json::Value;
 use std::{
     collections::BTreeMap,
     io::Write as _,
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
     process::ExitCode,
 };
 use url::Url;
