@@ -9,7 +9,7 @@ pub(crate) fn write(path: &Path, contents: &[u8]) -> anyhow::Result<()> {
     durable::write(path, contents).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// As [`write`], for a file that does not exist yet.
+/// As [`write()`], for a file that does not exist yet.
 pub(crate) fn create(path: &Path, contents: &[u8]) -> anyhow::Result<()> {
     durable::create(path, contents).with_context(|| format!("cannot write {}", path.display()))
 }
