@@ -11,7 +11,7 @@ pub fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
     place(path, contents, |file| file.persist(path))
 }
 
-/// As [`write`], for a file that does not exist yet. A reader, also after a crash, sees all of it or nothing.
+/// As [`write()`], for a file that does not exist yet. A reader, also after a crash, sees all of it or nothing.
 ///
 /// # Errors
 /// [`io::ErrorKind::AlreadyExists`] if there is one: it stays as it is.
