@@ -10,6 +10,7 @@ use chancery_tests::{
     stack::chancery_binary,
 };
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 fn digest(artifact: &str) -> String {
     format!("sha256:{}", hex::encode(sha256(artifact.as_bytes())))
@@ -106,7 +107,7 @@ fn a_certificate_of_another_authority_is_no_verified_signer() {
 #[test]
 fn certificates_are_told_with_their_uses_and_unused_ones_are_marked() {
     let stack = Stack::start();
-    let (_alice, _) = signed(&stack);
+    let (alice, _) = signed(&stack);
     // Mallory asks for a certificate and signs nothing with it.
     let request = chancery_tests::fulcio::key_request_with_token(&Key::generate(), MALLORY, &stack.token(MALLORY));
     stack.post(chancery_tests::fulcio::SIGNING_CERT_V2, &request).expect(200);
@@ -140,6 +141,11 @@ fn certificates_are_told_with_their_uses_and_unused_ones_are_marked() {
     assert_eq!(ask(&[("serial", serial)]), unused);
     assert_eq!(ask(&[("domain", "example.test"), ("issuer", &stack.issuer())]).len(), 3);
     assert_eq!(ask(&[("identity", "nobody@example.test")]), Vec::<Value>::new());
+    // A certificate whose signature is acknowledged is not called unused, unless the index is later than an answer waits.
+    Client::Cosign2.sign(&alice, "artifact", "again.json").run().succeeds();
+    let asked = Instant::now();
+    let unused = ask(&[("identity", ALICE), ("unused", "1")]);
+    assert!(unused.is_empty() || asked.elapsed() >= Duration::from_secs(1), "{unused:?}");
 }
 
 /// `chancery artifact`, asking this URL.

@@ -251,6 +251,11 @@ fn trust_comes_from_tuf_once() {
     assert_eq!(wrong.code(), 2, "{}", wrong.report());
     let verified = blob(&root, "");
     assert_eq!(verified.code(), 0, "{}", verified.report());
+    // A repository that cannot be asked is no typing error.
+    let line = format!("blob artifact --tuf-url http://127.0.0.1:1/tuf --tuf-root {root}");
+    let unreached = expecting(verify(&alice, &line), &Signer::of(&alice)).run();
+    assert_eq!(unreached.code(), 3, "{}", unreached.report());
+    assert!(unreached.written().contains("it cannot be asked now"), "{}", unreached.report());
     // From now on the copy serves.
     std::fs::remove_dir_all(repository.directory.join("targets")).unwrap();
     assert_eq!(blob(&root, "").code(), 0);

@@ -10,9 +10,8 @@ mod verdict;
 
 use super::{
     search::server::{AskError, Server, ServerArguments},
-    verify::{TrustArguments, artifact},
+    verify::{self, TrustArguments, artifact},
 };
-use crate::output;
 use chancery_daemon::clock::{Clock as _, SystemClock};
 use chancery_verify::verifier::{Digests, Options, Verifier};
 use clap::Args;
@@ -21,9 +20,6 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
-
-/// Wrong arguments or trust root.
-const WRONG_USAGE: u8 = 2;
 
 /// Show who signed a file, from the logs of a server
 ///
@@ -62,7 +58,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments) -> ExitCode {
-    judge(&arguments).await.unwrap_or_else(|error| output::failed(&error, WRONG_USAGE))
+    judge(&arguments).await.unwrap_or_else(|error| verify::failed(&error))
 }
 
 async fn judge(arguments: &Arguments) -> anyhow::Result<ExitCode> {

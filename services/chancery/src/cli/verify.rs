@@ -27,6 +27,7 @@ mod work;
 use crate::output;
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
+use trust::Unreached;
 
 pub(super) use evidence::WitnessArguments;
 pub(super) use files::{OwnedArtifact, artifact};
@@ -34,6 +35,8 @@ pub(super) use trust::{TrustArguments, fetch_anew, trusted_root_in};
 
 /// Wrong arguments, policy or trust root.
 const WRONG_USAGE: u8 = 2;
+/// The trust root cannot be fetched now.
+const UNDECIDED: u8 = 3;
 
 /// Check signatures of files and container images, offline wherever possible
 ///
@@ -69,5 +72,10 @@ pub(super) async fn run(arguments: Arguments) -> ExitCode {
         Verb::Attestation(arguments) => attestation::run(*arguments).await,
         Verb::Image(arguments) => image::run(*arguments).await,
     };
-    outcome.unwrap_or_else(|error| output::failed(&error, WRONG_USAGE))
+    outcome.unwrap_or_else(|error| failed(&error))
+}
+
+/// Says why a command could not begin to verify.
+pub(super) fn failed(error: &anyhow::Error) -> ExitCode {
+    output::failed(error, if error.is::<Unreached>() { UNDECIDED } else { WRONG_USAGE })
 }

@@ -77,7 +77,8 @@ async fn answer(asking: &Asking, text: &str) -> Result<Response, Failure> {
     let limit = parameters.number("limit", 1, MAX_PAGE)?.unwrap_or(USUAL_PAGE);
     parameters.finish()?;
     if cursor.is_none() {
-        newest(asking, Some(LogKind::Certificates)).await;
+        // Of the logs of signatures, too: a certificate is unused as long as they do not have its signature.
+        newest(asking, None).await;
     }
     let _place = asking.admit()?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);

@@ -89,6 +89,10 @@ impl Filter {
 }
 
 fn term(kind: TermKind, value: &str) -> Result<Term, String> {
+    // No host is written like this, so nothing would be found, which reads as if nobody had signed.
+    if kind == TermKind::Domain && (value.starts_with(['.', '*', '@']) || value.ends_with('.')) {
+        return Err(format!("write it like {}, without * and @, and without a dot at an end", kind.example()));
+    }
     Term::of_text(kind, value).ok_or_else(|| format!("write it like {}", kind.example()))
 }
 
@@ -107,6 +111,9 @@ mod tests {
     fn every_filter_has_a_name_of_its_own_and_reads_what_it_shows() {
         let names: BTreeSet<String> = Filter::all().map(Filter::name).collect();
         assert_eq!(names.len(), Filter::all().count());
+        for domain in [".example.com", "*.example.com", "@example.com", "example.com."] {
+            assert!(Filter::Term(TermKind::Domain).read(domain).is_err(), "{domain}");
+        }
         for kind in TermKind::ALL {
             if *kind != TermKind::LeafHash {
                 let condition = Filter::Term(*kind).read(kind.example()).unwrap();

@@ -43,7 +43,7 @@ pub(in crate::cli) struct SignerArguments {
     /// Require this claim in the certificate, e.g. `source-repository-uri=https://github.com/me/app`; repeatable
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
     claim: Vec<(String, String)>,
-    /// Accept signatures of this public key (PEM), which have no certificate; repeatable: one of the keys must have signed
+    /// Accept signatures of this public key (PEM), which have no certificate; repeatable: one of the keys must have signed, or the identity if one is given
     #[arg(long, value_name = "FILE")]
     key: Vec<PathBuf>,
     /// Signature scheme of the keys, if it is not the usual one of their kind

@@ -3,10 +3,10 @@
 //! It establishes and decides exactly as `chancery verify` does; only what it shows differs.
 
 use super::{
-    WRONG_USAGE,
     decision::{Collected, Context},
     evidence::EvidenceArguments,
     expectation::{Expectation, Wanted},
+    failed,
     files::{BundleFileError, Bundles, artifact, read_bundles},
     image::{self, LayoutName, Run},
     outcome::{self, Genuine, Outcome, PassedOver, Status},
@@ -71,7 +71,7 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(in crate::cli) async fn run(arguments: Arguments) -> ExitCode {
-    explain(arguments).await.unwrap_or_else(|error| output::failed(&error, WRONG_USAGE))
+    explain(arguments).await.unwrap_or_else(|error| failed(&error))
 }
 
 async fn explain(arguments: Arguments) -> anyhow::Result<ExitCode> {

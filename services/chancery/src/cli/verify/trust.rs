@@ -2,7 +2,7 @@
 
 mod repository;
 
-pub(in crate::cli) use repository::fetch_anew;
+pub(in crate::cli) use repository::{Unreached, fetch_anew};
 
 use crate::{cli::authorities::AuthorityArguments, output};
 use anyhow::{Context as _, ensure};

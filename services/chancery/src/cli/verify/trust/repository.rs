@@ -16,6 +16,10 @@ use serde::{Deserialize, Serialize};
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tough::{
@@ -45,6 +49,11 @@ pub(super) enum Ask {
     /// In no case.
     Never,
 }
+
+/// The repository could not be asked: nothing is known of it, and asking again may help.
+#[derive(Debug, thiserror::Error)]
+#[error("it cannot be asked now")]
+pub(in crate::cli) struct Unreached;
 
 /// When the kept copy was made, and until when it counts; seconds since 1970.
 #[derive(Serialize, Deserialize)]
@@ -109,9 +118,15 @@ async fn fetch(
     directory: &Path,
     (now, authorities): (u64, Option<&Path>),
 ) -> anyhow::Result<Vec<u8>> {
+    let transport = Bounded::new(authorities)?;
+    let fetched = update(base, pinned, directory, now, transport.clone()).await;
+    // tough keeps no more of the reason than its text.
+    fetched.map_err(|error| if transport.is_silent.load(Ordering::Relaxed) { error.context(Unreached) } else { error })
+}
+
+async fn update(base: &Url, pinned: Pinned, directory: &Path, now: u64, transport: Bounded) -> anyhow::Result<Vec<u8>> {
     let datastore = directory.join("metadata");
     fs::create_dir_all(&datastore).with_context(|| format!("cannot write to {}", directory.display()))?;
-    let transport = Bounded::new(authorities)?;
     let root = pinned.obtain(base, &transport).await?;
     let limits = Limits { max_root_updates: MAX_ROOTS, ..Limits::default() };
     let loader = RepositoryLoader::new(&root, base.clone(), base.join("targets/")?).transport(transport);
@@ -183,24 +198,35 @@ impl Pinned {
 
 /// Requests as everywhere here: no redirect, no proxy, bounded in time and bytes.
 #[derive(Debug, Clone)]
-struct Bounded(Client);
+struct Bounded {
+    client: Client,
+    /// Whether a request had no answer that says anything of the repository.
+    is_silent: Arc<AtomicBool>,
+}
 
 impl Bounded {
     fn new(authorities: Option<&Path>) -> anyhow::Result<Self> {
         let client = chancery_outbound::client(DEADLINES.0, DEADLINES.1);
         let client = chancery_outbound::trusting_file(client, authorities).context("cannot use --ca-file")?;
-        Ok(Self(client.build().context("TLS cannot be set up")?))
+        Ok(Self { client: client.build().context("TLS cannot be set up")?, is_silent: Arc::default() })
     }
 
     async fn get(&self, url: &Url) -> Result<Bytes, TransportError> {
         let other = |reason: String| TransportError::new_with_cause(TransportErrorKind::Other, url.as_str(), reason);
-        let broken = |error: reqwest::Error| other(causes(&error.without_url()));
-        let mut response = self.0.get(url.clone()).send().await.map_err(broken)?;
+        let silent = |reason: String| {
+            self.is_silent.store(true, Ordering::Relaxed);
+            other(reason)
+        };
+        let broken = |error: reqwest::Error| silent(causes(&error.without_url()));
+        let mut response = self.client.get(url.clone()).send().await.map_err(broken)?;
         match response.status() {
             StatusCode::OK => {}
             // Some stores answer so for what is not there.
             StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => {
                 return Err(TransportError::new(TransportErrorKind::FileNotFound, url.as_str()));
+            }
+            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+                return Err(silent(format!("status {}", status.as_u16())));
             }
             status => return Err(other(format!("status {}", status.as_u16()))),
         }
