@@ -118,7 +118,8 @@ struct Common<'a> {
 }
 
 /// The first entry of a log is the trust root it will be verified with.
-async fn seed(logs: &Logs, files: &CurrentFiles) -> anyhow::Result<()> {
+async fn seed(logs: Option<&Logs>, files: Option<&CurrentFiles>) -> anyhow::Result<()> {
+    let (Some(logs), Some(files)) = (logs, files) else { return Ok(()) };
     let trusted_root = files.borrow().contents(FileName::TrustedRoot).to_owned();
     logs.seed(trusted_root.as_bytes()).await
 }
@@ -140,9 +141,7 @@ impl Instance {
         let issuer = common.development_issuer()?;
         let tsa = timestamps.as_ref().map(Timestamps::keys);
         let (publisher, trust_files) = common.publisher(issuer.as_deref(), &choices, &keys, &log_keys, tsa)?.unzip();
-        if let (Some(logs), Some(files)) = (&logs, &trust_files) {
-            seed(logs, files).await?;
-        }
+        seed(logs.as_ref(), trust_files.as_ref()).await?;
         let (running, shown_to) = (logs.as_ref().map(|logs| logs.running.clone()), access.status.clone());
         let metrics = choices.operations.metrics(running.as_ref(), &access, clock)?;
         let audit = choices.operations.audit(setup.data.path(), setup.roles)?;
@@ -167,6 +166,7 @@ impl Instance {
         background.extend(following.into_iter().flatten().chain(access.into_background()));
         background.extend(logs.as_ref().map(Logs::read_attestations));
         let mut assembly = Assembly { routes: Router::new(), checked: upkeep.checks(setup.roles) };
+        assembly.checked.extend(readiness::of_keys(shared.statuses.clone()));
         assembly.add(Role::Log, common.answering_logs(logs.as_ref(), metrics.as_ref())?);
         assembly.add(Role::Log, search.as_ref().map(|search| search.part(trust_files.clone(), clock)));
         assembly.add(Role::Log, monitor);

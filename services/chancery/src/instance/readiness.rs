@@ -2,7 +2,7 @@
 //!
 //! Each part knows its own checks. [`chancery_daemon::health`] makes a verdict of them.
 
-use crate::role::Role;
+use crate::{role::Role, rotation::status::Statuses};
 use axum::Router;
 use chancery_daemon::{
     expiry::End,
@@ -84,6 +84,11 @@ pub(super) fn key(role: Role, signer: Arc<Signer>) -> Probe {
         advice: "see what its key service says, and run chancery keys test",
         asking: Box::pin(async move { signer.verify_usable().await.map_err(|error| error.to_string()) }),
     }
+}
+
+/// The generations of keys that cannot be used.
+pub(super) fn of_keys(statuses: Statuses) -> Checked {
+    Checked::known(move || statuses.findings())
 }
 
 #[cfg(test)]

@@ -1,8 +1,12 @@
 //! How far the rotations of a process are, as its metrics and its audit log tell it.
 
 use super::{Generation, Progress, Role};
+use crate::role as process;
 use chancery_ca::audit::AuditLog;
-use chancery_daemon::metrics::{MetricError, Metrics};
+use chancery_daemon::{
+    health::{Finding, State},
+    metrics::{MetricError, Metrics},
+};
 use chancery_verify::Timestamp;
 use serde_json::json;
 use std::{
@@ -45,6 +49,24 @@ impl Statuses {
     /// Says how far a role is, and whether its ring is at fault.
     pub(super) fn set(&self, role: Role, progress: &Progress, at_fault: bool) {
         self.roles.lock().unwrap_or_else(PoisonError::into_inner).insert(role, (progress.clone(), at_fault));
+    }
+
+    /// The generations that cannot be used. If that is the one that signs, its role does not do its work.
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        let roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_role = |(role, (progress, _)): (&Role, &(Progress, bool))| {
+            let process = match role {
+                Role::Ca => process::Role::Ca,
+                Role::Tsa => process::Role::Tsa,
+                Role::Ct | Role::Rekor | Role::Rekor2 => process::Role::Log,
+            };
+            let found = |(number, reason): (&u64, &String)| {
+                let state = if *number == progress.signing { State::Failed } else { State::Warning };
+                Finding::new(process.name(), format!("{} key {number}", role.name()), state(reason.clone()))
+            };
+            progress.obstacles.iter().map(found).collect::<Vec<_>>()
+        };
+        roles.iter().flat_map(of_role).collect()
     }
 
     /// Which generation of each key signs, and how many things are in the way of what is wanted.
