@@ -8,7 +8,9 @@ use chancery_tests::{
     key::Key,
     program::{Outcome, Program},
     rekor::{ENTRIES, hashedrekord},
-    rekor_v2, search,
+    rekor_v2,
+    rotation::Rotated,
+    search,
     waiting::eventually,
 };
 use serde_json::{Value, json};
@@ -258,4 +260,30 @@ fn a_read_that_finds_a_hole_quarantines_its_log() {
         stack.get(read).expect(200);
         stack.check();
     }
+}
+
+#[test]
+fn a_database_from_before_the_newest_log_is_not_ready() {
+    let mut stack = Stack::start();
+    log_entry(&stack, b"one").expect(201);
+    stack.terminate();
+    let database = stack.data().join("chancery.db");
+    let older = fs::read(&database).unwrap();
+    stack.resume();
+    let rekor = Rotated::of(&stack, "rekor");
+    for step in ["stage", "activate --now"] {
+        rekor.step(step).succeeds();
+    }
+    eventually("the next log takes entries", || log_entry(&stack, b"two").status == 201);
+    stack.terminate();
+    let newest = fs::read(&database).unwrap();
+    fs::write(&database, older).unwrap();
+    stack.resume();
+    eventually("it says that the log is missing", || {
+        let said = stack.get("/readyz");
+        said.status == 503 && said.text().contains("this database does not have it")
+    });
+    assert_ne!(log_entry(&stack, b"three").status, 201);
+    stack.terminate();
+    fs::write(&database, newest).unwrap();
 }
