@@ -217,7 +217,11 @@ impl Bounded {
             self.is_silent.store(true, Ordering::Relaxed);
             other(reason)
         };
-        let broken = |error: reqwest::Error| silent(causes(&error.without_url()));
+        let broken = |error: reqwest::Error| {
+            let reason = causes(&error.without_url());
+            // Asking again does not help there: the certificate, or --ca-file, must be another one.
+            if reason.contains("invalid peer certificate") { other(reason) } else { silent(reason) }
+        };
         let mut response = self.client.get(url.clone()).send().await.map_err(broken)?;
         match response.status() {
             StatusCode::OK => {}
