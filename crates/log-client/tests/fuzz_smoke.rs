@@ -8,10 +8,12 @@
 mod logs;
 #[path = "../../../tests/fuzz/src/mutations.rs"]
 mod mutations;
+#[path = "../../../tests/fuzz/src/smoke.rs"]
+mod smoke;
 
 use chancery_log_client::json::{rekor_v1, rfc6962};
-use mutations::{Numbers, mutate};
-use std::panic;
+use mutations::Numbers;
+use smoke::run;
 
 /// Mutated inputs per target.
 const MUTATIONS: usize = 20_000;
@@ -19,21 +21,7 @@ const MUTATIONS: usize = 20_000;
 #[test]
 fn no_answer_of_a_log_panics_and_each_is_read_one_way() {
     for (name, target) in logs::ALL {
-        let seeds = logs::seeds(name);
-        let run = |input: &[u8]| {
-            let outcome = panic::catch_unwind(|| target(input));
-            assert!(outcome.is_ok(), "{name}, on {:?}", String::from_utf8_lossy(input));
-        };
-        for seed in &seeds {
-            run(seed);
-        }
-        let mut numbers = Numbers(0x6c6f_6761_6e73_7765);
-        for _ in 0..MUTATIONS {
-            let mut input = seeds[numbers.below(seeds.len())].clone();
-            let other = &seeds[numbers.below(seeds.len())];
-            mutate(&mut input, other, &mut numbers);
-            run(&input);
-        }
+        run(name, target, &logs::seeds(name), MUTATIONS, Numbers(0x6c6f_6761_6e73_7765));
     }
 }
 

@@ -10,22 +10,20 @@ mod kinds;
 mod mutations;
 #[path = "../../../tests/fuzz/src/seeds.rs"]
 mod seeds;
+#[path = "../../../tests/fuzz/src/smoke.rs"]
+mod smoke;
 #[path = "../../../tests/fuzz/src/targets.rs"]
 mod targets;
 #[path = "../../../tests/fuzz/src/terms.rs"]
 mod terms;
 
-use mutations::{Numbers, mutate};
-use std::panic;
+use mutations::Numbers;
+use smoke::run;
 
 /// Mutated inputs per target.
 const MUTATIONS: usize = 20_000;
 /// The same, for targets that check several signatures in an input.
 const FEWER_MUTATIONS: usize = 4000;
-
-fn run(name: &str, target: targets::Target, input: &[u8]) {
-    assert!(panic::catch_unwind(|| target(input)).is_ok(), "{name}, on {}", hex::encode(input));
-}
 
 #[test]
 fn nothing_that_is_parsed_panics_or_has_two_spellings() {
@@ -35,17 +33,7 @@ fn nothing_that_is_parsed_panics_or_has_two_spellings() {
     let kinds = kinds::ALL.map(|(name, target)| (name, target, kinds::seeds(name)));
     let fewer = kinds.into_iter().map(|target| (target, FEWER_MUTATIONS));
     for ((name, target, seeds), mutations) in many.chain(fewer) {
-        assert!(!seeds.is_empty(), "{name}");
-        for seed in &seeds {
-            run(name, target, seed);
-        }
-        let mut numbers = Numbers(0x0063_6861_6e63_6572);
-        for _ in 0..mutations {
-            let mut input = seeds[numbers.below(seeds.len())].clone();
-            let other = &seeds[numbers.below(seeds.len())];
-            mutate(&mut input, other, &mut numbers);
-            run(name, target, &input);
-        }
+        run(name, target, &seeds, mutations, Numbers(0x0063_6861_6e63_6572));
     }
 }
 

@@ -6,11 +6,13 @@
 
 #[path = "../../../tests/fuzz/src/mutations.rs"]
 mod mutations;
+#[path = "../../../tests/fuzz/src/smoke.rs"]
+mod smoke;
 #[path = "../../../tests/fuzz/src/tokens.rs"]
 mod tokens;
 
-use mutations::{Numbers, mutate};
-use std::panic;
+use mutations::Numbers;
+use smoke::run;
 
 /// Mutated inputs per target; each that parses costs signatures.
 const MUTATIONS: usize = 4_000;
@@ -18,20 +20,6 @@ const MUTATIONS: usize = 4_000;
 #[test]
 fn no_token_panics_and_whoever_is_named_gets_a_certificate_that_says_so() {
     for (name, target) in tokens::ALL {
-        let seeds = tokens::seeds(name);
-        let run = |input: &[u8]| {
-            let outcome = panic::catch_unwind(|| target(input));
-            assert!(outcome.is_ok(), "{name}, on {:?}", String::from_utf8_lossy(input));
-        };
-        for seed in &seeds {
-            run(seed);
-        }
-        let mut numbers = Numbers(0x0074_6f6b_656e_7321);
-        for _ in 0..MUTATIONS {
-            let mut input = seeds[numbers.below(seeds.len())].clone();
-            let other = &seeds[numbers.below(seeds.len())];
-            mutate(&mut input, other, &mut numbers);
-            run(&input);
-        }
+        run(name, target, &tokens::seeds(name), MUTATIONS, Numbers(0x0074_6f6b_656e_7321));
     }
 }

@@ -8,10 +8,12 @@
 mod mutations;
 #[path = "../../../tests/fuzz/src/questions.rs"]
 mod questions;
+#[path = "../../../tests/fuzz/src/smoke.rs"]
+mod smoke;
 
 use chancery_search::http::can_be_asked;
-use mutations::{Numbers, mutate};
-use std::panic;
+use mutations::Numbers;
+use smoke::run;
 
 /// Mutated inputs.
 const MUTATIONS: usize = 20_000;
@@ -19,21 +21,7 @@ const MUTATIONS: usize = 20_000;
 #[test]
 fn no_question_panics_and_each_is_one_or_is_refused() {
     for (name, target) in questions::ALL {
-        let seeds = questions::seeds(name);
-        let run = |input: &[u8]| {
-            let outcome = panic::catch_unwind(|| target(input));
-            assert!(outcome.is_ok(), "{name}, on {:?}", String::from_utf8_lossy(input));
-        };
-        for seed in &seeds {
-            run(seed);
-        }
-        let mut numbers = Numbers(0x7175_6573_7469_6f6e);
-        for _ in 0..MUTATIONS {
-            let mut input = seeds[numbers.below(seeds.len())].clone();
-            let other = &seeds[numbers.below(seeds.len())];
-            mutate(&mut input, other, &mut numbers);
-            run(&input);
-        }
+        run(name, target, &questions::seeds(name), MUTATIONS, Numbers(0x7175_6573_7469_6f6e));
     }
 }
 
