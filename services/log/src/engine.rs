@@ -8,7 +8,7 @@ mod open;
 mod settings;
 
 use doubt::Ended;
-pub(crate) use doubt::{file_beside, read_file};
+pub(crate) use doubt::{file_beside, read_file, write_file};
 pub use settings::{CHECKPOINT_PERIOD, OpenError, Settings};
 
 use crate::Error;

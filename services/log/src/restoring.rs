@@ -16,11 +16,10 @@
 
 use crate::Error;
 use crate::check::Subject;
-use crate::engine::{file_beside, read_file};
+use crate::engine::{file_beside, read_file, write_file};
 use crate::store::{RESTORED, Recorded, Store, StoreError};
 use crate::trust::guard::Guard;
 use crate::trust::mark::Mark;
-use chancery_daemon::durable;
 use chancery_verify::merkle::TreeHead;
 use chancery_verify::{Rejection, Timestamp, leaves};
 use std::io;
@@ -165,8 +164,7 @@ async fn quarantine(
         note: store.newest_checkpoint(log_id).await?.map(|(_, note)| note),
     };
     let file = file_beside(mark);
-    let text = serde_json::to_vec_pretty(&recorded).map_err(|error| unusable(&file, error.into()))?;
-    durable::write(&file, &text).map_err(|error| unusable(&file, error))?;
+    write_file(&file, &recorded).map_err(|error| unusable(&file, error))?;
     Ok(store.quarantine(log_id, recorded).await?)
 }
 

@@ -133,6 +133,20 @@ impl Manifest {
         }
         Ok(())
     }
+
+    /// That of a backup with these members and without a log.
+    #[cfg(test)]
+    pub(crate) fn example(kind: Kind, members: Vec<Member>) -> Self {
+        Self {
+            format: FORMAT,
+            chancery: "0.1.0".to_owned(),
+            made_at: "2026-11-30T00:00:00Z".to_owned(),
+            database: DatabaseFacts { kind, schema: 11 },
+            keys_left_out: Vec::new(),
+            logs: Vec::new(),
+            members,
+        }
+    }
 }
 
 impl Member {
@@ -169,15 +183,7 @@ mod tests {
             columns: Vec::new(),
             sealed: false,
         };
-        Manifest {
-            format: FORMAT,
-            chancery: "0.1.0".to_owned(),
-            made_at: "2026-11-30T00:00:00Z".to_owned(),
-            database: DatabaseFacts { kind, schema: 11 },
-            keys_left_out: Vec::new(),
-            logs: Vec::new(),
-            members: names.iter().map(member).collect(),
-        }
+        Manifest::example(kind, names.iter().map(member).collect())
     }
 
     #[test]

@@ -127,13 +127,13 @@ impl Place {
     pub(super) fn database(&self) -> Location {
         match &self.database {
             Some(url) => Location::Server(url.clone()),
-            None => Location::File(file(&self.data)),
+            None => Location::File(database_file(&self.data)),
         }
     }
 
     /// The database of the logs, which must be there.
     pub(super) fn existing_database(&self) -> anyhow::Result<Location> {
-        if self.database.is_none() && !file(&self.data).exists() {
+        if self.database.is_none() && !database_file(&self.data).exists() {
             bail!(
                 "there is no log in {}; name the database of the server with --database, or its configuration with --config",
                 self.data.display()
@@ -143,7 +143,8 @@ impl Place {
     }
 }
 
-fn file(data: &Path) -> PathBuf {
+/// The database of the logs in a data directory, where it is a file.
+pub(super) fn database_file(data: &Path) -> PathBuf {
     data.join("chancery.db")
 }
 

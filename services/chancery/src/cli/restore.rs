@@ -9,7 +9,10 @@
 mod evidence;
 mod meaning;
 
-use super::backup::bytes_bar;
+use super::{
+    backup::bytes_bar,
+    place::{Place, database_file},
+};
 use crate::{
     backup::{AUDIT, Content, DATABASE_FILE, DatabaseFacts, Kind, Manifest, Passphrase, Reader},
     data_directory::private_directory,
@@ -19,7 +22,7 @@ use crate::{
 };
 use anyhow::{Context as _, bail, ensure};
 use chancery_daemon::{database::snapshot::PostgresRestore, durable};
-use chancery_log::store::{Database, Location};
+use chancery_log::store::Database;
 use clap::Args;
 use evidence::Evidence;
 use std::{
@@ -82,10 +85,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     // (2), (3)
     let evidence = unpack(arguments, passphrase.as_ref(), stage.path()).await?;
     // (4)
-    let location = match database {
-        Some(url) => Location::Server(url.clone()),
-        None => Location::File(stage.path().join("chancery.db")),
-    };
+    let location = Place { data: stage.path().to_owned(), database: database.clone() }.database();
     let opened = Database::open(&location).await.with_context(|| format!("{location}"))?;
     let settled = meaning::settle(stage.path(), &*opened.store(), &evidence).await;
     opened.close().await;
@@ -191,7 +191,7 @@ async fn put_back(
     stage: &Path,
 ) -> anyhow::Result<()> {
     if content.member().name == DATABASE_FILE {
-        return copy(content, &stage.join("chancery.db"));
+        return copy(content, &database_file(stage));
     }
     let url = arguments.database.as_deref().context("name a database with --database")?;
     if tables.is_none() {

@@ -116,7 +116,7 @@ impl Memory {
         if unwritten.file
             && let Some(path) = self.file.clone()
         {
-            let written = write_file(path, recorded).await.map_err(|error| error.to_string());
+            let written = write_aside(path, recorded.clone()).await.map_err(|error| error.to_string());
             unwritten.file = written.is_err();
             outcome = written;
         }
@@ -178,9 +178,14 @@ struct Unwritten {
     row: bool,
 }
 
-async fn write_file(path: PathBuf, recorded: &Recorded) -> io::Result<()> {
-    let text = serde_json::to_vec_pretty(recorded)?;
-    let written = tokio::task::spawn_blocking(move || durable::write(&path, &text)).await;
+/// Writes the record of a quarantine to the file beside a mark.
+pub(crate) fn write_file(path: &Path, recorded: &Recorded) -> io::Result<()> {
+    durable::write(path, &serde_json::to_vec_pretty(recorded)?)
+}
+
+/// The same, while other tasks of this thread go on.
+async fn write_aside(path: PathBuf, recorded: Recorded) -> io::Result<()> {
+    let written = tokio::task::spawn_blocking(move || write_file(&path, &recorded)).await;
     written.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 

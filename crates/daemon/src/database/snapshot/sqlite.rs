@@ -1,7 +1,7 @@
 //! A copy of a `SQLite` database, made by the database itself in one read transaction, beside a server that writes.
 
-use super::super::newest_version;
 use super::super::sqlite::SQLITE_MIGRATIONS;
+use super::super::{VERSION, newest_version};
 use super::{LogRow, SnapshotError, SnapshotLog, verify_current};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -34,8 +34,8 @@ pub async fn copy_sqlite(path: &Path, to: &Path) -> Result<SqliteSnapshot, Snaps
     connection.close().await?;
     copied?;
     let mut copy = open(to).await?;
-    let schema: i64 =
-        sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations").fetch_one(&mut copy).await?;
+    let schema: Option<i64> = sqlx::query_scalar(VERSION).fetch_one(&mut copy).await?;
+    let schema = schema.unwrap_or_default();
     verify_current(schema, newest_version(SQLITE_MIGRATIONS))?;
     let rows: Vec<LogRow> = sqlx::query_as(LOGS).fetch_all(&mut copy).await?;
     copy.close().await?;

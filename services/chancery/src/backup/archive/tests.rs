@@ -1,6 +1,6 @@
 //! No byte of a backup can be changed unseen.
 
-use super::super::manifest::{DatabaseFacts, FORMAT, Kind};
+use super::super::manifest::Kind;
 use super::*;
 use std::fs;
 use tempfile::TempDir;
@@ -12,18 +12,6 @@ const MEMBERS: [(&str, &[u8]); 4] = [
     ("database/chancery.db", &[9; 1000]),
 ];
 
-fn manifest(members: Vec<Member>) -> Manifest {
-    Manifest {
-        format: FORMAT,
-        chancery: "0.1.0".to_owned(),
-        made_at: "2026-11-30T00:00:00Z".to_owned(),
-        database: DatabaseFacts { kind: Kind::Sqlite, schema: 11 },
-        keys_left_out: Vec::new(),
-        logs: Vec::new(),
-        members,
-    }
-}
-
 fn written(directory: &TempDir) -> Vec<u8> {
     let path = directory.path().join("backup");
     let mut file = File::create(&path).unwrap();
@@ -31,7 +19,7 @@ fn written(directory: &TempDir) -> Vec<u8> {
     for (name, contents) in MEMBERS {
         writer.add(name, contents, false).unwrap();
     }
-    writer.finish(manifest).unwrap();
+    writer.finish(|members| Manifest::example(Kind::Sqlite, members)).unwrap();
     fs::read(path).unwrap()
 }
 

@@ -9,7 +9,10 @@
 use super::bytes_bar;
 use crate::{
     backup::{Content, DATABASE_FILE, Kind, LogFacts, Reader, is_private_key},
-    cli::{log, place::Place},
+    cli::{
+        log,
+        place::{Place, database_file},
+    },
     data_directory::private_directory,
     instance::marks,
     output,
@@ -94,7 +97,7 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 /// Unpacks what is checked.
 async fn unpack(mut reader: Reader, data: &Path) -> anyhow::Result<()> {
     let bar = bytes_bar("unpacked");
-    let (database, facts) = (data.join("chancery.db"), reader.manifest().database);
+    let (database, facts) = (database_file(data), reader.manifest().database);
     let mut tables = match facts.kind {
         Kind::Sqlite => None,
         Kind::Postgresql => {

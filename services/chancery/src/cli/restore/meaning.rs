@@ -121,18 +121,10 @@ fn of_log(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backup::{DatabaseFacts, FORMAT, Kind};
+    use crate::backup::Kind;
 
     fn words(name: &str, meaning: Meaning) -> String {
-        let manifest = Manifest {
-            format: FORMAT,
-            chancery: "0.1.0".to_owned(),
-            made_at: "2026-11-30T00:00:00Z".to_owned(),
-            database: DatabaseFacts { kind: Kind::Sqlite, schema: 11 },
-            keys_left_out: Vec::new(),
-            logs: Vec::new(),
-            members: Vec::new(),
-        };
+        let manifest = Manifest::example(Kind::Sqlite, Vec::new());
         let restored = Restored { size: 7, meaning };
         let settled = Settled { name: name.to_owned(), origin: "log.example.org".to_owned(), restored };
         of_log(&settled, &manifest, Path::new("my data"), Some("postgres:///log"))
