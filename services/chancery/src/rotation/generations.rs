@@ -305,16 +305,13 @@ impl<C: Credential> Generations<C> {
 
     /// Notes which generations clients are given: those in the trusted root that is served.
     pub(super) fn note_published(&mut self, served: Result<(&Published, Option<&str>), &str>, now: Timestamp) {
-        let missing = |reason: Option<&str>| {
-            let reason = reason.unwrap_or("the TUF repository that is served does not have it yet");
-            reason.to_owned()
-        };
+        const MISSING: &str = "the TUF repository that is served does not have it yet";
         let found: Vec<(u64, Result<(), String>)> = self
             .unpublished()
             .map(|generation| {
                 let verdict = served.map_err(str::to_owned).and_then(|(published, behind)| {
                     let is_served = published.keys(self.role).contains_key(&generation.fingerprint);
-                    if is_served { Ok(()) } else { Err(missing(behind)) }
+                    if is_served { Ok(()) } else { Err(behind.unwrap_or(MISSING).to_owned()) }
                 });
                 (generation.number, verdict)
             })

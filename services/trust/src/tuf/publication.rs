@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// The target with the trusted root.
-pub(super) const TRUSTED_ROOT: &str = "trusted_root.json";
+pub(super) const TRUSTED_ROOT: &str = FileName::TrustedRoot.as_str();
 /// The targets with signing configurations: the default, that of Rekor v1 alone, and that of v2 alone, which
 /// `cosign signing-config create --with-default-rekor-v2` looks for.
 pub(super) const SIGNING_CONFIGS: [&str; 3] =
