@@ -49,7 +49,7 @@ impl Outputs {
     pub(crate) fn refusing(&self, state: &State) -> impl Iterator<Item = (&str, usize)> {
         self.0.iter().filter_map(move |output| {
             let name = output.name();
-            let is_aside = |pending: &&Pending| pending.is_aside(name) && pending.left.iter().any(|left| left == name);
+            let is_aside = |pending: &&Pending| pending.is_aside(name) && pending.is_left(name);
             let count = state.pending.iter().filter(is_aside).count();
             (count > 0).then_some((name, count))
         })
@@ -76,7 +76,7 @@ async fn deliver_to(
     let name = output.name();
     let mut waiting: Vec<&mut Pending> = pending
         .iter_mut()
-        .filter(|pending| pending.left.iter().any(|left| left == name) && !backoff.is_refusing(&pending.alarm.id, now))
+        .filter(|pending| pending.is_left(name) && !backoff.is_refusing(&pending.alarm.id, now))
         .collect();
     // What was refused comes last. Others keep their order.
     waiting.sort_by_key(|pending| pending.refusals(name));

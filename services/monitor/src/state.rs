@@ -77,6 +77,11 @@ impl Pending {
         Self { alarm, left, refused: BTreeMap::new() }
     }
 
+    /// Whether an output does not have it.
+    pub(crate) fn is_left(&self, output: &str) -> bool {
+        self.left.iter().any(|left| left == output)
+    }
+
     /// How often an output has refused it.
     pub(crate) fn refusals(&self, output: &str) -> u32 {
         self.refused.get(output).copied().unwrap_or_default()

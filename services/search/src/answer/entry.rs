@@ -65,7 +65,7 @@ impl Found {
         let SourceEntry { leaf, extra, timestamp_ms } = entry;
         let time = timestamp_ms.and_then(|millis| u64::try_from(millis).ok()).map(Timestamp::from_millis);
         let leaf_hash = merkle::leaf_hash(&leaf);
-        let Traits { terms, logged } = Traits::of(log.kind, (&leaf, &extra), &leaf_hash, None, time);
+        let Traits { terms, logged } = Traits::of(log.kind, (&leaf, &extra), &leaf_hash, time);
         Self { log, index, time, leaf, extra, leaf_hash, statement: None, terms, logged }
     }
 
@@ -106,17 +106,9 @@ impl Found {
 }
 
 impl Traits {
-    /// Of an entry with this leaf, and what is in the log beside it, that the log took at `time`. What a server keeps beside it
-    /// counts only if it is a statement.
-    pub(crate) fn of(
-        kind: LogKind,
-        (leaf, extra): (&[u8], &[u8]),
-        leaf_hash: &Hash,
-        statement: Option<&[u8]>,
-        time: Option<Timestamp>,
-    ) -> Self {
-        let parsed = parsed(kind, leaf, extra, statement).or_else(|_| parsed(kind, leaf, extra, None));
-        Self::of_parsed(parsed.ok().as_ref(), leaf_hash, time)
+    /// Of an entry with this leaf, and what is in the log beside it, that the log took at `time`.
+    pub(crate) fn of(kind: LogKind, (leaf, extra): (&[u8], &[u8]), leaf_hash: &Hash, time: Option<Timestamp>) -> Self {
+        Self::of_parsed(parsed(kind, leaf, extra, None).ok().as_ref(), leaf_hash, time)
     }
 
     /// The same of an entry that was parsed. `None`: it cannot be.

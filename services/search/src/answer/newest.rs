@@ -12,8 +12,12 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Waits until the index has what the logs of `kind`, or of every kind, show now. Where that takes longer, the answer is of what
-/// is indexed.
-pub(crate) async fn newest(asking: &Asking, kind: Option<LogKind>) {
+/// is indexed. A page that follows another one has a `cursor` and the head of that one, and does not wait. Call it before a place
+/// is taken, of which there are few.
+pub(crate) async fn newest(asking: &Asking, kind: Option<LogKind>, cursor: Option<&str>) {
+    if cursor.is_some() {
+        return;
+    }
     let sources = asking.index().sources();
     let asked = sources.iter().filter(|source| kind.is_none_or(|kind| source.kind() == kind));
     let newest = join_all(asked.map(|source| newest_of(asking, &**source)));

@@ -201,7 +201,7 @@ impl Delivery {
     async fn event(&self, index: u64, announced: &Announced, head: &Head) -> Result<String, Error> {
         let Head { tree, note, tree_id } = head;
         let standing = self.source.standing(index, &announced.entry).await?;
-        let hashes = self.source.inclusion_proof(index, tree.size).await?;
+        let hashes = self.source.inclusion_proof_of(index, announced.leaf_hash, tree.size).await?;
         let verified = merkle::verify_inclusion(index, tree.size, &announced.leaf_hash, &hashes, &tree.root);
         let mismatch = |rejection| Error::Mismatch {
             log: self.source.name(),

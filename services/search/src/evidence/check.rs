@@ -146,6 +146,7 @@ fn read_entries<'a>(case: &'a Case, logs: &'a BTreeMap<&'a str, Log>) -> Result<
         let attestation = attestation.and_then(|sha256| case.member(Member::Attestation(&sha256)));
         let attestation = attestation.filter(|_| kind == LogKind::Rekor);
         let read = |statement| parsed(kind, &decoded.leaf, &decoded.extra, statement);
+        // What a server keeps beside it counts only if it is a statement.
         let parsed = read(attestation).or_else(|_| read(None)).ok();
         let (member, place) = (name, Place { log: log_name.to_owned(), index });
         let read = Read { member, place, kind, head, decoded, attestation, leaf_hash, parsed, is_answer: false };

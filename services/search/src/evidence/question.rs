@@ -48,7 +48,7 @@ impl Question {
         // One that cannot be decoded answers nothing, with whatever is beside it.
         let Ok(decoded) = entry.decoded("") else { return false };
         let parts = (decoded.leaf.as_slice(), decoded.extra.as_slice());
-        let traits = Traits::of(LogKind::Rekor, parts, &leaf_hash(&decoded.leaf), None, decoded.time);
+        let traits = Traits::of(LogKind::Rekor, parts, &leaf_hash(&decoded.leaf), decoded.time);
         !self.is_met_by(place, &traits)
     }
 }

@@ -132,9 +132,7 @@ async fn answer(asking: &Asking, digest: &str, query: &str) -> Result<Response, 
     let cursor = parameters.one("cursor")?;
     let limit = parameters.number("limit", 1, MAX_PAGE)?.unwrap_or(USUAL_PAGE);
     parameters.finish()?;
-    if cursor.is_none() {
-        newest(asking, Some(LogKind::Rekor)).await;
-    }
+    newest(asking, Some(LogKind::Rekor), cursor.as_deref()).await;
     let _place = asking.admit()?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let found = signatures(asking, &digest, limit, cursor.as_deref()).await?;

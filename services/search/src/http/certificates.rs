@@ -76,10 +76,8 @@ async fn answer(asking: &Asking, text: &str) -> Result<Response, Failure> {
     let (cursor, only_unused) = (parameters.one("cursor")?, parameters.switch("unused")?);
     let limit = parameters.number("limit", 1, MAX_PAGE)?.unwrap_or(USUAL_PAGE);
     parameters.finish()?;
-    if cursor.is_none() {
-        // Of the logs of signatures, too: a certificate is unused as long as they do not have its signature.
-        newest(asking, None).await;
-    }
+    // Of the logs of signatures, too: a certificate is unused as long as they do not have its signature.
+    newest(asking, None, cursor.as_deref()).await;
     let _place = asking.admit()?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let found = certificates(asking, query, limit, cursor.as_deref(), only_unused).await?;

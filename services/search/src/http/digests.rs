@@ -65,7 +65,7 @@ pub(super) async fn digests(State(asking): State<Asking>, request: Request) -> R
 async fn answer(asking: &Asking, request: Request) -> Result<Response, Failure> {
     let received = receive_json(request, MAX_BODY_BYTES).await?;
     let (digests, entries) = received.run(|json| read(json)).await??;
-    newest(asking, Some(LogKind::Rekor)).await;
+    newest(asking, Some(LogKind::Rekor), None).await;
     let _place = asking.admit()?;
     let (found, logs) = of_digests(asking, digests, entries).await?;
     let known = |OfDigest { digest, found, more }: OfDigest| Known {

@@ -41,8 +41,7 @@ async fn answer(asking: &Asking, request: Request) -> Result<Response, Failure> 
     let ids = if conditions.is_empty() {
         Vec::new()
     } else {
-        // Before a place is taken, of which there are few.
-        newest(asking, Some(LogKind::Rekor)).await;
+        newest(asking, Some(LogKind::Rekor), None).await;
         let _place = asking.admit()?;
         entry_ids(asking, Query { conditions, ..Query::of(None) }).await?
     };

@@ -87,10 +87,7 @@ async fn answer(
     request_id: Option<&RequestId>,
 ) -> Result<Response, Failure> {
     let Question { query, form, cursor, with_proofs, only_count, limit } = Question::read(text, headers)?;
-    // Before a place is taken, of which there are few. A page that follows another one has the head of that one.
-    if cursor.is_none() {
-        newest(asking, query.kind).await;
-    }
+    newest(asking, query.kind, cursor.as_deref()).await;
     if form != Form::Json {
         let place = asking.admit_export()?;
         let search = Search::begin(asking, query, cursor.as_deref()).await?;
