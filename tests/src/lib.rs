@@ -48,6 +48,7 @@ pub mod bucket;
 pub mod chromium;
 pub mod client;
 pub mod commit;
+pub mod configured;
 pub mod files;
 pub mod fulcio;
 pub mod http;

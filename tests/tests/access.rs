@@ -5,6 +5,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chancery_tests::{
     ALICE, Client, Person, TokenIssuer,
     client::Signer,
+    configured::Configured,
     fulcio::{self, SIGNING_CERT_V2, key_request_with_token},
     http::{Request, Response},
     key::{Key, sha256, unique},
@@ -12,22 +13,18 @@ use chancery_tests::{
     rekor::{self, ENTRIES, Entry, envelope, hashedrekord},
     rekor_v2,
     search::{RETRIEVE, SEARCH},
-    stack::{chancery_binary, free_port},
+    stack::free_port,
     waiting::eventually,
 };
 use serde_json::{Value, json};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
-use tempfile::TempDir;
+use std::path::Path;
 
 const V1: &str = "signing_config_rekor_v1.json";
 const V2: &str = "signing_config_rekor_v2.json";
 
 /// An instance with a configuration, and an issuer of many names.
 struct Site {
-    directory: TempDir,
+    directory: Configured,
     issuer: TokenIssuer,
     address: String,
     metrics: String,
@@ -37,41 +34,20 @@ impl Site {
     /// `log` is what its configuration says about the logs.
     fn new(log: impl Fn(&TokenIssuer) -> String) -> Self {
         let [address, metrics] = [free_port(), free_port()].map(|port| format!("127.0.0.1:{port}"));
-        let site = Self { directory: TempDir::new().unwrap(), issuer: TokenIssuer::start(), address, metrics };
+        let site = Self { directory: Configured::new(), issuer: TokenIssuer::start(), address, metrics };
         let signers = ["people", "robots"].map(|name| {
             let url = site.issuer.url(name);
             format!("[[issuer]]\nurl = \"{url}\"\ntype = \"email\"\ndevelopment_loopback_http = true\n")
         });
-        site.write("issuers.toml", &signers.concat());
+        site.directory.write("issuers.toml", &signers.concat());
         let Self { address, metrics, .. } = &site;
         let text = format!(
             "url = \"http://{address}\"\norganization = \"Example\"\ndata = \"data\"\n\
              [listen]\naddress = \"{address}\"\nmetrics = \"{metrics}\"\n[ca]\nissuers = \"issuers.toml\"\n{}",
             log(&site.issuer)
         );
-        site.write("chancery.toml", &text);
+        site.directory.write("chancery.toml", &text);
         site
-    }
-
-    /// Makes the instance and serves it.
-    fn start(&self) -> Running {
-        self.chancery("config check chancery.toml").run().succeeds();
-        self.chancery("init --config chancery.toml").run().succeeds();
-        let mut server = self.chancery("serve --config chancery.toml").start();
-        server.wait_for(" ready ");
-        server
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text).unwrap();
-    }
-
-    fn chancery(&self, line: &str) -> Program {
-        Program::new(chancery_binary(), self.directory.path()).args(line)
     }
 
     fn at(&self, path: &str) -> String {
@@ -91,7 +67,7 @@ impl Site {
     }
 
     fn alice(&self) -> Person {
-        let alice = Person::at(&self.at(""), self.path("data/trust"), ALICE);
+        let alice = Person::at(&self.at(""), self.directory.path("data/trust"), ALICE);
         alice.write("artifact", "hello");
         alice
     }
@@ -129,7 +105,7 @@ impl Site {
     fn stop(&self, server: Running) {
         server.terminate();
         server.finish().succeeds();
-        self.chancery("log check --data data").run().succeeds();
+        self.directory.chancery("log check --data data").run().succeeds();
     }
 }
 
@@ -167,8 +143,8 @@ fn rules(issuer: &TokenIssuer) -> String {
 #[test]
 fn only_signers_that_a_rule_allows_are_logged() {
     let (site, release, other) = (Site::new(rules), Key::generate(), Key::generate());
-    site.write("release.pub", &release.public_pem());
-    let server = site.start();
+    site.directory.write("release.pub", &release.public_pem());
+    let server = site.directory.start();
     let alice = site.alice();
     for config in [V1, V2] {
         Site::sign(&alice, config, &site.token("people", ALICE)).run().succeeds();
@@ -208,19 +184,19 @@ fn only_signers_that_a_rule_allows_are_logged() {
 #[test]
 fn certificates_of_this_instance_are_those_of_its_present_keys() {
     let site = Site::new(|_| "[log.write]\nallow = [{ own_certificates = true }]\n".to_owned());
-    let server = site.start();
+    let server = site.directory.start();
     let alice = site.alice();
     let first = certificate(&site);
     site.post(ENTRIES, &certified(&first)).expect(201);
-    site.chancery("keys rotate ca --data data stage").run().succeeds();
-    site.chancery("keys rotate ca --data data activate --overlap 0s").run().succeeds();
+    site.directory.chancery("keys rotate ca --data data stage").run().succeeds();
+    site.directory.chancery("keys rotate ca --data data activate --overlap 0s").run().succeeds();
     eventually("the new key does not issue", || certificate(&site).1[1] != first.1[1]);
     let second = certificate(&site);
     for (config, certificate) in [(V1, &first), (V2, &second)] {
         site.post(ENTRIES, &certified(certificate)).expect(201);
         Site::sign(&alice, config, &site.token("people", ALICE)).run().succeeds();
     }
-    site.chancery("keys rotate ca --data data retire").run().succeeds();
+    site.directory.chancery("keys rotate ca --data data retire").run().succeeds();
     let is_refused = || site.post(ENTRIES, &certified(&first)).status == 403;
     eventually("certificates of a retired key are still accepted", is_refused);
     refused_v1(site.post(ENTRIES, &certified(&first)), "of this authority");
@@ -235,7 +211,7 @@ fn readers(site: &Site, group: &str) {
         "[[issuer]]\nurl = \"{url}\"\ntype = \"email\"\naudiences = [\"log\"]\ndevelopment_loopback_http = true\n\
          require = {{ groups = \"{group}\" }}\n"
     );
-    site.write("readers.toml", &text);
+    site.directory.write("readers.toml", &text);
 }
 
 fn reader(site: &Site, audience: &str, group: &str) -> String {
@@ -287,7 +263,7 @@ fn open(site: &Site) -> Vec<String> {
 }
 
 fn log_check(site: &Site, token: Option<&Path>) -> Program {
-    let check = site.chancery("log check --trust data/trust --url").arg(site.at(""));
+    let check = site.directory.chancery("log check --trust data/trust --url").arg(site.at(""));
     token.into_iter().fold(check, |check, file| check.arg("--token-file").arg(file))
 }
 
@@ -312,7 +288,7 @@ fn whoever_has_an_entry_may_retrieve_it(site: &Site, proposal: &Value, entry: &E
 fn entries_are_for_readers_and_proofs_for_everybody() {
     let site = Site::new(|_| "[log.read]\nissuers = \"readers.toml\"\n".to_owned());
     readers(&site, "auditors");
-    let server = site.start();
+    let server = site.directory.start();
     let (alice, key) = (site.alice(), Key::generate());
     // Everybody may still write, and gets what is written.
     let proposal = hashedrekord(&key, b"artifact");
@@ -356,8 +332,8 @@ fn entries_are_for_readers_and_proofs_for_everybody() {
     alice.rekor_cli().arg("loginfo").run().succeeds();
     alice.rekor_cli().args("get --uuid").arg(&entry.id).run().fails_with(&["401"]);
     log_check(&site, None).run().fails_with(&["401", "need a token", "--token-file"]);
-    let file = site.path("token");
-    site.write("token", &good);
+    let file = site.directory.path("token");
+    site.directory.write("token", &good);
     log_check(&site, Some(&file)).run().succeeds();
 
     // A token that was accepted is not, once the list says otherwise.
@@ -389,7 +365,7 @@ fn questions(site: &Site, digest: &str) -> [Request; 9] {
 fn searches_are_for_readers() {
     let site = Site::new(|_| "[log.read]\nissuers = \"readers.toml\"\n".to_owned());
     readers(&site, "auditors");
-    let server = site.start();
+    let server = site.directory.start();
     let alice = site.alice();
     Site::sign(&alice, V1, &site.token("people", ALICE)).run().succeeds();
     let digest = format!("sha256:{}", hex::encode(sha256(b"hello")));
@@ -408,10 +384,10 @@ fn searches_are_for_readers() {
     }
 
     // Our own commands say what to do, and send what they are given.
-    site.write("token", &good);
-    site.write("intern", &intern);
+    site.directory.write("token", &good);
+    site.directory.write("intern", &intern);
     let ask = |command: &str, file: Option<&str>| {
-        let program = site.chancery(command).arg("--url").arg(site.at(""));
+        let program = site.directory.chancery(command).arg("--url").arg(site.at(""));
         file.into_iter().fold(program, |program, file| program.arg("--token-file").arg(file)).run()
     };
     let artifact = format!("artifact {digest} --trust data/trust");

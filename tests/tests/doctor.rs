@@ -1,8 +1,10 @@
 //! `chancery doctor`: an instance that is well has no error, and each fault that is planted is found with what to do about it.
 
 use chancery_tests::{
-    ALICE, Stack, TokenIssuer, postgres,
-    program::{Outcome, Program, Running},
+    ALICE, Stack, TokenIssuer,
+    configured::Configured,
+    postgres,
+    program::{Outcome, Program},
     proxy::{self, Proxy},
     stack::{chancery_binary, free_port},
     time_server::TimeServer,
@@ -13,11 +15,7 @@ use rcgen::{
     date_time_ymd,
 };
 use serde_json::{Value, json};
-use std::{
-    env, fs,
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-};
+use std::{env, fs, os::unix::fs::PermissionsExt as _, path::Path};
 use tempfile::TempDir;
 
 /// Exit code for an error, and for warnings alone.
@@ -72,7 +70,7 @@ impl Found {
 
 /// A directory with a configuration, an issuer that it believes, and an instance that `init` has made.
 struct Site {
-    directory: TempDir,
+    directory: Configured,
     address: String,
     issuer: TokenIssuer,
 }
@@ -80,14 +78,14 @@ struct Site {
 impl Site {
     fn new(scheme: &str, listen: &str) -> Self {
         let site = Self {
-            directory: TempDir::new().unwrap(),
+            directory: Configured::new(),
             address: format!("127.0.0.1:{}", free_port()),
             issuer: TokenIssuer::start(),
         };
         let issuer = site.issuer.url("people");
-        site.write("issuers.toml", &issuers(&issuer));
-        site.write("chancery.toml", &site.configuration(scheme, listen));
-        site.chancery("init --config chancery.toml").run().succeeds();
+        site.directory.write("issuers.toml", &issuers(&issuer));
+        site.directory.write("chancery.toml", &site.configuration(scheme, listen));
+        site.directory.chancery("init --config chancery.toml").run().succeeds();
         site
     }
 
@@ -100,32 +98,14 @@ impl Site {
         )
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text).unwrap();
-    }
-
-    fn chancery(&self, line: &str) -> Program {
-        Program::new(chancery_binary(), self.directory.path()).args(line)
-    }
-
-    fn serve(&self) -> Running {
-        let mut server = self.chancery("serve --config chancery.toml").start();
-        server.wait_for(" ready ");
-        server
-    }
-
     /// Runs the doctor on the configuration in a file.
     fn doctor(&self, file: &str, more: &str) -> Found {
-        Found::of(&self.chancery(&format!("doctor --json --config {file} {more}")).run())
+        Found::of(&self.directory.chancery(&format!("doctor --json --config {file} {more}")).run())
     }
 
     /// The same with a configuration of its own.
     fn doctor_of(&self, configuration: &str) -> Found {
-        self.write("changed.toml", configuration);
+        self.directory.write("changed.toml", configuration);
         self.doctor("changed.toml", "")
     }
 }
@@ -187,20 +167,20 @@ fn faults_of_a_stopped_instance_and_its_files_are_found() {
     for (name, mode, severity, action) in
         [("data/keys/ca.pem", 0o640, "error", "chmod 600"), ("data/keys", 0o755, "warning", "chmod 700")]
     {
-        let before = fs::metadata(site.path(name)).unwrap().permissions().mode();
-        set_mode(&site.path(name), mode);
+        let before = fs::metadata(site.directory.path(name)).unwrap().permissions().mode();
+        set_mode(&site.directory.path(name), mode);
         let found = site.doctor("chancery.toml", "");
         found.demand("permissions", severity, &format!("{mode:04o}"), action);
-        set_mode(&site.path(name), before);
+        set_mode(&site.directory.path(name), before);
     }
     // Files that are gone.
     for (name, check, message) in [
         ("data/chancery.db", "database", "no database file"),
         ("data/keys/ca-chain.pem", "certificates", "cannot be used"),
     ] {
-        fs::rename(site.path(name), site.path("aside")).unwrap();
+        fs::rename(site.directory.path(name), site.directory.path("aside")).unwrap();
         site.doctor("chancery.toml", "").demand(check, "error", message, "backup");
-        fs::rename(site.path("aside"), site.path(name)).unwrap();
+        fs::rename(site.directory.path("aside"), site.directory.path(name)).unwrap();
     }
 }
 
@@ -238,14 +218,14 @@ fn settings_that_lead_nowhere_are_found() {
     found.demand("dns", "error", "cannot be resolved", "A or AAAA record for sign.does-not-exist.invalid");
     let tls = site.configuration("https", "tls = { certificate = \"tls.crt\", key = \"tls.key\" }");
     site.doctor_of(&tls).demand("tls", "error", "tls.crt is missing", "[listen] tls");
-    site.write("issuers.toml", "[[issuer]]\npreset = \"nothing\"\n");
+    site.directory.write("issuers.toml", "[[issuer]]\npreset = \"nothing\"\n");
     site.doctor("chancery.toml", "").demand(
         "configuration",
         "error",
         "cannot use the list of issuers",
         "chancery config check",
     );
-    site.write("issuers.toml", &issuers("http://127.0.0.1:1/people"));
+    site.directory.write("issuers.toml", &issuers("http://127.0.0.1:1/people"));
     let found = site.doctor("chancery.toml", "");
     found.demand("issuers", "error", "cannot be fetched", "curl -fsS http://127.0.0.1:1/people/.well-known");
     assert_eq!(found.code, ERRORS);
@@ -305,19 +285,19 @@ fn a_tls_certificate_that_is_foreign_expired_or_for_another_name_is_found() {
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     let key = KeyPair::generate().unwrap();
-    site.write("ca.pem", &authority.self_signed(&key).unwrap().pem());
+    site.directory.write("ca.pem", &authority.self_signed(&key).unwrap().pem());
     let issuer = Issuer::new(authority, key);
     let certify = |name: &str, expires: i32| {
         let key = KeyPair::generate().unwrap();
         let mut leaf = CertificateParams::new(vec![name.to_owned()]).unwrap();
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         leaf.not_after = date_time_ymd(expires, 1, 1);
-        site.write("tls.crt", &leaf.signed_by(&key, &issuer).unwrap().pem());
-        site.write("tls.key", &key.serialize_pem());
-        set_mode(&site.path("tls.key"), 0o600);
+        site.directory.write("tls.crt", &leaf.signed_by(&key, &issuer).unwrap().pem());
+        site.directory.write("tls.key", &key.serialize_pem());
+        set_mode(&site.directory.path("tls.key"), 0o600);
     };
     certify("127.0.0.1", 2090);
-    let server = site.serve();
+    let server = site.directory.serve("chancery.toml");
     site.doctor("chancery.toml", "").demand("tls", "error", "does not trust", "--ca-file FILE");
     let found = site.doctor("chancery.toml", "--ca-file ca.pem");
     assert_eq!(found.document["errors"], 0, "{:#}", found.document);
@@ -351,11 +331,11 @@ fn tuf_metadata_that_has_expired_is_found() {
 #[test]
 fn a_disk_without_room_is_found() {
     let site = Site::new("http", "");
-    let disk = site.path("disk");
+    let disk = site.directory.path("disk");
     fs::create_dir(&disk).unwrap();
-    let command = Program::new("/usr/bin/env", site.directory.path()).env("PATH", env::var_os("PATH").unwrap());
+    let command = Program::new("/usr/bin/env", site.directory.root()).env("PATH", env::var_os("PATH").unwrap());
     let command = command.args("unshare --user --map-root-user --mount sh -c").arg(ON_A_FULL_DISK).arg("sh");
-    let command = command.arg(&disk).arg(site.path("data")).arg(chancery_binary());
+    let command = command.arg(&disk).arg(site.directory.path("data")).arg(chancery_binary());
     let found = Found::of(&command.args("doctor --json --data").arg(disk.join("data")).run());
     found.demand("disk", "error", "nothing can be written there", "make room");
 }

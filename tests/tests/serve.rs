@@ -3,6 +3,7 @@
 use chancery_tests::{
     ALICE, Client, Person, TokenIssuer,
     client::Signer,
+    configured::Configured,
     http::Request,
     person::client,
     program::{Program, Running},
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
+    path::Path,
     thread,
     time::{Duration, Instant, SystemTime},
 };
@@ -23,36 +24,17 @@ const NOTICED: Duration = Duration::from_secs(20);
 
 /// A directory with a configuration, and an issuer that it believes.
 struct Site {
-    directory: TempDir,
+    directory: Configured,
     issuer: TokenIssuer,
 }
 
 impl Site {
     fn new() -> Self {
-        let site = Self { directory: TempDir::new().unwrap(), issuer: TokenIssuer::start() };
+        let site = Self { directory: Configured::new(), issuer: TokenIssuer::start() };
         let url = site.issuer.url("people");
         let issuers = format!("[[issuer]]\nurl = \"{url}\"\ntype = \"email\"\ndevelopment_loopback_http = true\n");
-        site.write("issuers.toml", &issuers);
+        site.directory.write("issuers.toml", &issuers);
         site
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text).unwrap();
-    }
-
-    fn chancery(&self, line: &str) -> Program {
-        Program::new(chancery_binary(), self.directory.path()).args(line)
-    }
-
-    /// Serves, and waits until it says that it does.
-    fn serve(&self, line: &str) -> Running {
-        let mut server = self.chancery("serve --config").args(line).start();
-        server.wait_for(" ready ");
-        server
     }
 
     fn token(&self) -> String {
@@ -60,7 +42,7 @@ impl Site {
     }
 
     fn alice(&self, url: &str) -> Person {
-        Person::at(url, self.path("data/trust"), ALICE)
+        Person::at(url, self.directory.path("data/trust"), ALICE)
     }
 
     fn signer(&self) -> Signer {
@@ -97,7 +79,7 @@ fn is_recorded(site: &Site, event: &str, members: &Value) {
     };
     let deadline = Instant::now() + NOTICED;
     loop {
-        let text = fs::read_to_string(site.path("data/audit.jsonl")).unwrap_or_default();
+        let text = fs::read_to_string(site.directory.path("data/audit.jsonl")).unwrap_or_default();
         if text.lines().any(|line| has(&serde_json::from_str(line).unwrap())) {
             return;
         }
@@ -123,11 +105,11 @@ impl Apart {
     fn configure(site: &Site) -> Self {
         let [ca, log, rest] = [free_port(), free_port(), free_port()].map(|port| format!("127.0.0.1:{port}"));
         for role in ["ca", "log", "tsa"] {
-            private(&site.path(role));
-            site.write(&format!("{role}/password"), "correct horse battery staple\n");
+            private(&site.directory.path(role));
+            site.directory.write(&format!("{role}/password"), "correct horse battery staple\n");
         }
         let key = |role: &str, name: &str| {
-            let place = site.path(role);
+            let place = site.directory.path(role);
             format!("\"file:{0}/{name}.pem?password-file={0}/password\"", place.display())
         };
         for (name, listen) in [("ca.toml", &ca), ("log.toml", &log), ("rest.toml", &rest)] {
@@ -143,7 +125,7 @@ impl Apart {
                 key("log", "ct"),
                 key("tsa", "tsa"),
             );
-            site.write(name, &text);
+            site.directory.write(name, &text);
         }
         Self { ca, log, rest }
     }
@@ -151,13 +133,13 @@ impl Apart {
     /// Starts a process that finds the keys of `own` and no others.
     fn start(site: &Site, line: &str, own: &str) -> Running {
         let others: Vec<_> = ["ca", "log", "tsa"].into_iter().filter(|role| *role != own).collect();
-        let aside = |role: &str| site.path(&format!("{role}-elsewhere"));
+        let aside = |role: &str| site.directory.path(&format!("{role}-elsewhere"));
         for role in &others {
-            fs::rename(site.path(role), aside(role)).unwrap();
+            fs::rename(site.directory.path(role), aside(role)).unwrap();
         }
-        let server = site.serve(line);
+        let server = site.directory.serve(line);
         for role in &others {
-            fs::rename(aside(role), site.path(role)).unwrap();
+            fs::rename(aside(role), site.directory.path(role)).unwrap();
         }
         server
     }
@@ -167,15 +149,15 @@ impl Apart {
 fn roles_apart_have_each_their_own_keys_and_are_one_instance() {
     let site = Site::new();
     let Apart { ca, log, rest } = Apart::configure(&site);
-    site.chancery("serve --config ca.toml").run().fails_with(&["chancery init"]);
-    site.chancery("init --config ca.toml").run().succeeds();
+    site.directory.chancery("serve --config ca.toml").run().fails_with(&["chancery init"]);
+    site.directory.chancery("init --config ca.toml").run().succeeds();
     // The roots have signed what they are for, and their keys are nowhere.
     for root in ["ca-root.pem", "tsa-root.pem"] {
-        assert!(!site.path("data/keys").join(root).exists(), "{root}");
+        assert!(!site.directory.path("data/keys").join(root).exists(), "{root}");
     }
     let roles = [("log.toml --roles log", "log"), ("ca.toml --roles ca", "ca"), ("rest.toml --roles tsa,trust", "tsa")];
     let servers = roles.map(|(line, own)| Apart::start(&site, line, own));
-    site.chancery("serve --config log.toml --roles log").run().fails_with(&["another chancery"]);
+    site.directory.chancery("serve --config log.toml --roles log").run().fails_with(&["another chancery"]);
     assert_eq!(Request::get(&format!("http://{log}/api/v2/trustBundle")).send().status, 404, "another process's");
 
     let alice = site.alice(&format!("http://{ca}"));
@@ -183,8 +165,8 @@ fn roles_apart_have_each_their_own_keys_and_are_one_instance() {
     site.sign(&alice, Client::SigstorePython, "python.json");
     each_role_has_its_url(&site, &alice, &Apart { ca, log, rest: rest.clone() });
     // Another key: the certificate log and the trust files follow what the authority's process does.
-    site.chancery("keys rotate ca --data data --wait 40s stage").run().succeeds();
-    site.chancery("keys rotate ca --data data activate --overlap 0s").run().succeeds();
+    site.directory.chancery("keys rotate ca --data data --wait 40s stage").run().succeeds();
+    site.directory.chancery("keys rotate ca --data data activate --overlap 0s").run().succeeds();
     let trusted_root = || Request::get(&format!("http://{rest}/trust/trusted_root.json")).send().text();
     let deadline = Instant::now() + NOTICED;
     while trusted_root().matches("intermediate").count() < 2 {
@@ -200,15 +182,15 @@ fn roles_apart_have_each_their_own_keys_and_are_one_instance() {
     // So do the keys of the logs' process and of the timestamp authority's.
     for (role, list) in [("ct", "ctlogs"), ("tsa", "timestampAuthorities")] {
         let count = || serde_json::from_str::<Value>(&trusted_root()).unwrap()[list].as_array().unwrap().len();
-        site.chancery(&format!("keys rotate {role} --data data --wait 40s stage")).run().succeeds();
+        site.directory.chancery(&format!("keys rotate {role} --data data --wait 40s stage")).run().succeeds();
         let deadline = Instant::now() + NOTICED;
         while count() < 2 {
             assert!(Instant::now() < deadline, "{}", trusted_root());
             thread::sleep(Duration::from_millis(50));
         }
-        site.chancery(&format!("keys rotate {role} --data data activate --overlap 0s")).run().succeeds();
+        site.directory.chancery(&format!("keys rotate {role} --data data activate --overlap 0s")).run().succeeds();
         site.sign(&alice, Client::Cosign3, &format!("{role}.json"));
-        site.chancery(&format!("keys rotate {role} --data data retire")).run().succeeds();
+        site.directory.chancery(&format!("keys rotate {role} --data data retire")).run().succeeds();
         site.sign(&alice, Client::SigstorePython, &format!("{role}-retired.json"));
     }
     site.verify(&alice, "first.json");
@@ -216,8 +198,8 @@ fn roles_apart_have_each_their_own_keys_and_are_one_instance() {
         server.terminate();
         server.finish().succeeds();
     }
-    site.chancery("log check --data data").run().succeeds();
-    let keys = site.chancery("keys list --data data").run().succeeds();
+    site.directory.chancery("log check --data data").run().succeeds();
+    let keys = site.directory.chancery("keys list --data data").run().succeeds();
     assert!(keys.contains("rekor2.pem?password-file=") && !keys.contains("tsa-root.pem"), "{keys}");
 }
 
@@ -225,20 +207,23 @@ fn roles_apart_have_each_their_own_keys_and_are_one_instance() {
 fn a_key_is_published_when_the_process_with_the_trust_root_serves_it() {
     let site = Site::new();
     let Apart { rest, .. } = Apart::configure(&site);
-    site.chancery("init --config ca.toml").run().succeeds();
+    site.directory.chancery("init --config ca.toml").run().succeeds();
     let roles = [("log.toml --roles log", "log"), ("ca.toml --roles ca", "ca")];
     let mut servers = Vec::from(roles.map(|(line, own)| Apart::start(&site, line, own)));
-    let said = site.chancery("keys rotate ca --data data stage").run().succeeds();
+    let said = site.directory.chancery("keys rotate ca --data data stage").run().succeeds();
     let unreached = format!("the TUF repository at http://{rest}/tuf does not give it to clients");
     assert!(said.contains(&format!("it is not published yet: {unreached}")), "{said}");
-    site.chancery("keys rotate ca --data data activate --overlap 0s").run().fails_with(&[&unreached, "--now"]);
+    site.directory
+        .chancery("keys rotate ca --data data activate --overlap 0s")
+        .run()
+        .fails_with(&[&unreached, "--now"]);
     servers.push(Apart::start(&site, "rest.toml --roles tsa,trust", "tsa"));
     let deadline = Instant::now() + NOTICED;
-    while !site.chancery("keys list --data data").run().succeeds().contains("(published since ") {
+    while !site.directory.chancery("keys list --data data").run().succeeds().contains("(published since ") {
         assert!(Instant::now() < deadline, "the key is not published");
         thread::sleep(Duration::from_millis(100));
     }
-    site.chancery("keys rotate ca --data data activate --overlap 0s").run().succeeds();
+    site.directory.chancery("keys rotate ca --data data activate --overlap 0s").run().succeeds();
     for server in servers {
         server.terminate();
         server.finish().succeeds();
@@ -247,7 +232,8 @@ fn a_key_is_published_when_the_process_with_the_trust_root_serves_it() {
 
 /// What `trust export` prints names each role by its own URL, and works.
 fn each_role_has_its_url(site: &Site, alice: &Person, Apart { ca, log, rest }: &Apart) {
-    let export = |client: &str| site.chancery(&format!("trust export --data data --for {client}")).run().succeeds();
+    let export =
+        |client: &str| site.directory.chancery(&format!("trust export --data data --for {client}")).run().succeeds();
     let cosign = export("cosign");
     for (text, expected) in [
         (&cosign, format!("--mirror http://{rest}/tuf --root http://{rest}/tuf/root.json")),
@@ -271,16 +257,16 @@ fn each_role_has_its_url(site: &Site, alice: &Person, Apart { ca, log, rest }: &
     let initialize = initialize.replacen("cosign", client("bin/cosign3").to_str().unwrap(), 1);
     alice.program("bash").arg("-c").arg(initialize).run().succeeds();
     // A repository that an earlier version has made, before its server was started.
-    let settings = site.path("data/tuf.json");
+    let settings = site.directory.path("data/tuf.json");
     let recorded = fs::read_to_string(&settings).unwrap();
     fs::write(&settings, "{}").unwrap();
-    site.chancery("trust export --data data --for cosign").run().fails_with(&["start the server on it once"]);
+    site.directory.chancery("trust export --data data --for cosign").run().fails_with(&["start the server on it once"]);
     fs::write(&settings, recorded).unwrap();
 }
 
 /// A certificate for 127.0.0.1 that signs itself, in `tls.crt` and `tls.key`.
 fn certificate(site: &Site, name: &str) {
-    Program::new("openssl", site.directory.path())
+    Program::new("openssl", site.directory.root())
         .env("PATH", std::env::var_os("PATH").unwrap())
         .args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -keyout new.key -out new.crt")
         .args("-addext subjectAltName=IP:127.0.0.1 -subj")
@@ -288,7 +274,7 @@ fn certificate(site: &Site, name: &str) {
         .run()
         .succeeds();
     for (from, to) in [("new.key", "tls.key"), ("new.crt", "tls.crt")] {
-        fs::rename(site.path(from), site.path(to)).unwrap();
+        fs::rename(site.directory.path(from), site.directory.path(to)).unwrap();
     }
 }
 
@@ -296,24 +282,24 @@ fn certificate(site: &Site, name: &str) {
 fn tls_from_files_that_are_renewed_while_it_serves() {
     let site = Site::new();
     let address = format!("127.0.0.1:{}", free_port());
-    site.write(
+    site.directory.write(
         "chancery.toml",
         &format!(
             "url = \"https://{address}\"\norganization = \"Example\"\ndata = \"data\"\n[listen]\naddress = \"{address}\"\n\
              tls = {{ certificate = \"tls.crt\", key = \"tls.key\" }}\n[ca]\nissuers = \"issuers.toml\"\n"
         ),
     );
-    site.chancery("init --config chancery.toml").run().succeeds();
-    site.chancery("serve --config chancery.toml").run().fails_with(&["tls.crt"]);
+    site.directory.chancery("init --config chancery.toml").run().succeeds();
+    site.directory.chancery("serve --config chancery.toml").run().fails_with(&["tls.crt"]);
     certificate(&site, "one");
-    site.chancery("health --config chancery.toml").run().fails_with(&["no server answers", &address]);
-    let server = site.serve("chancery.toml");
+    site.directory.chancery("health --config chancery.toml").run().fails_with(&["no server answers", &address]);
+    let server = site.directory.serve("chancery.toml");
     // The certificate is nobody's that this machine knows.
-    site.chancery("health --config chancery.toml").run().succeeds();
-    site.chancery("health --url").arg(format!("https://{address}")).run().fails_with(&["no server answers"]);
+    site.directory.chancery("health --config chancery.toml").run().succeeds();
+    site.directory.chancery("health --url").arg(format!("https://{address}")).run().fails_with(&["no server answers"]);
     let alice = site.alice(&format!("https://{address}"));
     alice.write("artifact", "hello");
-    let trusting = |program: Program| program.env("SSL_CERT_FILE", site.path("tls.crt"));
+    let trusting = |program: Program| program.env("SSL_CERT_FILE", site.directory.path("tls.crt"));
     // Without an issuer in the signing configuration, as here, a client must bring its token.
     let sign = |bundle: &str| {
         let token = site.token_for(&alice, Client::Cosign3);
@@ -323,7 +309,7 @@ fn tls_from_files_that_are_renewed_while_it_serves() {
     sign("one.json");
     // Its versions differ in where they put spaces.
     let subject = || {
-        let openssl = Program::new("openssl", site.directory.path()).env("PATH", std::env::var_os("PATH").unwrap());
+        let openssl = Program::new("openssl", site.directory.root()).env("PATH", std::env::var_os("PATH").unwrap());
         openssl.args("s_client -alpn h2,http/1.1 -connect").arg(&address).run().succeeds().replace(' ', "")
     };
     assert!(subject().contains("CN=one") && subject().contains("ALPNprotocol:h2"), "{}", subject());
@@ -354,16 +340,16 @@ const READING_AGAIN: &str = "reading the files again";
 fn sighup_ends_no_server_whatever_its_roles() {
     let site = Site::new();
     let address = format!("127.0.0.1:{}", free_port());
-    site.write(
+    site.directory.write(
         "chancery.toml",
         &format!(
             "url = \"http://{address}\"\norganization = \"Example\"\ndata = \"data\"\n[listen]\naddress = \"{address}\"\n\
              [ca]\nissuers = \"issuers.toml\"\n"
         ),
     );
-    site.chancery("init --config chancery.toml").run().succeeds();
+    site.directory.chancery("init --config chancery.toml").run().succeeds();
     for roles in ["trust", "tsa", "log", "ca", "tsa,trust", "ca,log,tsa,trust"] {
-        let mut server = site.serve(&format!("chancery.toml --roles {roles}"));
+        let mut server = site.directory.serve(&format!("chancery.toml --roles {roles}"));
         server.hang_up();
         server.wait_for(READING_AGAIN);
         server.hang_up();
@@ -377,27 +363,33 @@ fn sighup_ends_no_server_whatever_its_roles() {
 fn the_trust_root_s_keys_and_lifetimes_are_as_configured() {
     let site = Site::new();
     let address = format!("127.0.0.1:{}", free_port());
-    private(&site.path("trust"));
-    site.write("trust/password", "correct horse battery staple\n");
-    let root = site.path("trust/root.pem").display().to_string();
+    private(&site.directory.path("trust"));
+    site.directory.write("trust/password", "correct horse battery staple\n");
+    let root = site.directory.path("trust/root.pem").display().to_string();
     let configure = |trust: &str| {
         let text = format!(
             "url = \"http://{address}\"\norganization = \"Example\"\ndata = \"data\"\n[listen]\naddress = \"{address}\"\n\
              [ca]\nissuers = \"issuers.toml\"\n[trust]\n{trust}\n"
         );
-        site.write("chancery.toml", &text);
+        site.directory.write("chancery.toml", &text);
     };
-    let keys = format!("keys = {{ root = \"file:{root}?password-file={}\" }}", site.path("trust/password").display());
+    let keys = format!(
+        "keys = {{ root = \"file:{root}?password-file={}\" }}",
+        site.directory.path("trust/password").display()
+    );
     configure("lifetimes = { timestamp = \"soon\" }");
-    site.chancery("init --config chancery.toml").run().fails_with(&["[trust] lifetimes, timestamp"]);
+    site.directory.chancery("init --config chancery.toml").run().fails_with(&["[trust] lifetimes, timestamp"]);
     configure("lifetimes = { root = \"1s\" }");
     for verb in ["config check chancery.toml", "init --config chancery.toml"] {
-        site.chancery(verb).run().fails_with(&["[trust] lifetimes, root", "1s is not between 1d and 3650d"]);
+        site.directory.chancery(verb).run().fails_with(&["[trust] lifetimes, root", "1s is not between 1d and 3650d"]);
     }
     configure(&format!("{keys}\nlifetimes = {{ root = \"100d\", timestamp = \"2d\" }}"));
-    site.chancery("init --config chancery.toml").run().succeeds();
+    site.directory.chancery("init --config chancery.toml").run().succeeds();
     assert!(fs::read_to_string(&root).unwrap().contains("ENCRYPTED PRIVATE KEY"));
-    assert!(!site.path("data/keys/tuf-root.pem").exists() && site.path("data/keys/tuf-targets.pem").exists());
+    assert!(
+        !site.directory.path("data/keys/tuf-root.pem").exists()
+            && site.directory.path("data/keys/tuf-targets.pem").exists()
+    );
     let days = |role: &str| {
         let document = Request::get(&format!("http://{address}/tuf/{role}.json")).send().expect(200).json();
         let expires: der::DateTime = document["signed"]["expires"].as_str().unwrap().parse().unwrap();
@@ -405,13 +397,14 @@ fn the_trust_root_s_keys_and_lifetimes_are_as_configured() {
         // Rounded: it was signed a moment ago.
         (expires.unix_duration().checked_sub(now).unwrap() + Duration::from_hours(1)).as_secs() / 86_400
     };
-    let server = site.serve("chancery.toml");
+    let server = site.directory.serve("chancery.toml");
     assert_eq!((days("root"), days("timestamp")), (100, 2));
     // The root's key is used where it is.
-    site.chancery("trust rotate --role timestamp --data data").run().succeeds();
+    site.directory.chancery("trust rotate --role timestamp --data data").run().succeeds();
     is_recorded(&site, "tuf", &json!({"role": "root", "version": 2}));
-    site.chancery("trust status --data data").run().succeeds();
-    let keys: Value = serde_json::from_str(&site.chancery("keys list --data data --json").run().succeeds()).unwrap();
+    site.directory.chancery("trust status --data data").run().succeeds();
+    let keys: Value =
+        serde_json::from_str(&site.directory.chancery("keys list --data data --json").run().succeeds()).unwrap();
     let of_timestamp = keys.as_array().unwrap().iter().filter(|key| key["role"] == "tuf-timestamp");
     let states: Vec<_> = of_timestamp.map(|key| json!([key["generation"], key["state"], key["signing"]])).collect();
     assert_eq!(states, [json!([1, "retired", false]), json!([2, "active", true])], "{keys}");
@@ -419,8 +412,8 @@ fn the_trust_root_s_keys_and_lifetimes_are_as_configured() {
     server.finish().succeeds();
     // What is not said any more counts no more: the next metadata has the usual lifetime.
     configure("");
-    let server = site.serve("chancery.toml");
-    site.chancery("trust renew --role timestamp --data data").run().succeeds();
+    let server = site.directory.serve("chancery.toml");
+    site.directory.chancery("trust renew --role timestamp --data data").run().succeeds();
     let deadline = Instant::now() + NOTICED;
     while days("timestamp") != 7 {
         assert!(Instant::now() < deadline, "{}", days("timestamp"));

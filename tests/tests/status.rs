@@ -2,6 +2,7 @@
 
 use chancery_tests::{
     ALICE, Stack, TokenIssuer,
+    configured::Configured,
     http::{Request, Response},
     key::{Key, unique},
     openapi::Description,
@@ -9,12 +10,11 @@ use chancery_tests::{
     program::{Outcome, Program, Running},
     rekor::{ENTRIES, hashedrekord},
     rotation::Rotated,
-    stack::{chancery_binary, free_port},
+    stack::free_port,
     waiting::eventually,
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, fs, path::PathBuf, time::Instant};
-use tempfile::TempDir;
+use std::{collections::BTreeSet, fs, time::Instant};
 
 /// Where a server shows its state.
 const STATUS: &str = "/api/status";
@@ -174,7 +174,7 @@ fn a_quarantine_is_shown_on_postgresql() {
 
 /// A configured instance, with an issuer of many names.
 struct Site {
-    directory: TempDir,
+    directory: Configured,
     issuer: TokenIssuer,
     address: String,
 }
@@ -183,41 +183,21 @@ impl Site {
     /// `more` is the end of its configuration.
     fn new(more: &str) -> Self {
         let address = format!("127.0.0.1:{}", free_port());
-        let site = Self { directory: TempDir::new().unwrap(), issuer: TokenIssuer::start(), address };
+        let site = Self { directory: Configured::new(), issuer: TokenIssuer::start(), address };
         let issuer = |name: &str, rest: &str| {
             let url = site.issuer.url(name);
             format!("[[issuer]]\nurl = \"{url}\"\ntype = \"email\"\ndevelopment_loopback_http = true\n{rest}")
         };
-        site.write("issuers.toml", &issuer("people", ""));
+        site.directory.write("issuers.toml", &issuer("people", ""));
         let rest = "audiences = [\"status\"]\nrequire = { groups = \"operators\" }\n";
-        site.write("operators.toml", &issuer("staff", rest));
+        site.directory.write("operators.toml", &issuer("staff", rest));
         let address = &site.address;
         let text = format!(
             "url = \"http://{address}\"\norganization = \"Example\"\ndata = \"data\"\n[listen]\naddress = \"{address}\"\n\
              [ca]\nissuers = \"issuers.toml\"\n{more}"
         );
-        site.write("chancery.toml", &text);
+        site.directory.write("chancery.toml", &text);
         site
-    }
-
-    fn start(&self) -> Running {
-        self.chancery("config check chancery.toml").run().succeeds();
-        self.chancery("init --config chancery.toml").run().succeeds();
-        let mut server = self.chancery("serve --config chancery.toml").start();
-        server.wait_for(" ready ");
-        server
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.path(name), text).unwrap();
-    }
-
-    fn chancery(&self, line: &str) -> Program {
-        Program::new(chancery_binary(), self.directory.path()).args(line)
     }
 
     fn url(&self) -> String {
@@ -244,7 +224,7 @@ impl Site {
     fn stop(&self, server: Running) {
         server.terminate();
         server.finish().succeeds();
-        self.chancery("log check --config chancery.toml").run().succeeds();
+        self.directory.chancery("log check --config chancery.toml").run().succeeds();
     }
 }
 
@@ -263,7 +243,7 @@ fn lasting(value: &Value) -> Value {
 /// Strangers are refused, an operator's token is accepted, and every way to ask says the same.
 fn only_operators_are_shown_it(database: &str) {
     let site = Site::new(&format!("{database}[status.read]\nissuers = \"operators.toml\"\n"));
-    let server = site.start();
+    let server = site.directory.start();
     let key = Key::generate();
     Request::post(&format!("{}{ENTRIES}", site.url())).json(&hashedrekord(&key, b"artifact")).send().expect(201);
 
@@ -298,8 +278,8 @@ fn only_operators_are_shown_it(database: &str) {
     site.request("DELETE", Some(&good)).expect(501);
 
     // The command says what the server says, and what it reads itself is the same.
-    site.write("token", &good);
-    let command = |line: &str| site.chancery(&format!("status {line}"));
+    site.directory.write("token", &good);
+    let command = |line: &str| site.directory.chancery(&format!("status {line}"));
     let asked = || printed(command("--token-file token --json --url").arg(site.url()).run());
     eventually("both say the same", || {
         lasting(&asked()) == lasting(&site.request("GET", Some(&good)).expect(200).json())
@@ -337,7 +317,7 @@ fn only_operators_are_shown_it_on_postgresql() {
 #[test]
 fn without_a_setting_nobody_is_shown_it_and_told_what_to_set() {
     let site = Site::new("");
-    let server = site.start();
+    let server = site.directory.start();
     let good = site.token("status", "operators");
     for token in [None, Some(good.as_str())] {
         let refused = site.request("GET", token).expect(403);
@@ -345,17 +325,17 @@ fn without_a_setting_nobody_is_shown_it_and_told_what_to_set() {
     }
     let description = site.description();
     assert!(description.operations().iter().all(|operation| operation.path != STATUS), "it is not there");
-    let asked = site.chancery("status --url").arg(site.url()).run();
+    let asked = site.directory.chancery("status --url").arg(site.url()).run();
     assert_eq!(asked.code(), 2, "{}", asked.report());
     asked.fails_with(&["[status.read] issuers"]);
     site.stop(server);
 
     // Without a server there is all that is stored, and why nothing is known of the server.
-    let read = printed(site.chancery("status --config chancery.toml --json").run());
+    let read = printed(site.directory.chancery("status --config chancery.toml --json").run());
     assert_eq!((&read["servers"][0]["ready"], &log(&read, "rekor")["size"]), (&Value::Null, &json!(1)));
     let reason = read["servers"][0]["unknown_because"].as_str().unwrap();
     assert!(reason.contains("gives no answer"), "{reason}");
-    site.chancery("status --data nowhere").run().fails_with(&["there is no instance in nowhere", "--config"]);
+    site.directory.chancery("status --data nowhere").run().fails_with(&["there is no instance in nowhere", "--config"]);
 }
 
 /// What cannot be read is named, and does not hide the rest.
