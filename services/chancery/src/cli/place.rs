@@ -133,10 +133,7 @@ impl LogsArguments {
 impl Place {
     /// The database of the logs.
     pub(super) fn database(&self) -> Location {
-        match &self.database {
-            Some(url) => Location::Server(url.clone()),
-            None => Location::File(file(&self.data)),
-        }
+        database(&self.data, self.database.as_deref())
     }
 
     /// The database of the logs, which must be there.
@@ -149,6 +146,11 @@ impl Place {
         }
         Ok(self.database())
     }
+}
+
+/// The database of the logs of an instance: the one at this URL, or else a file in the data directory.
+pub(super) fn database(data: &Path, url: Option<&str>) -> Location {
+    url.map_or_else(|| Location::File(file(data)), |url| Location::Server(url.to_owned()))
 }
 
 fn file(data: &Path) -> PathBuf {
