@@ -6,6 +6,8 @@
 mod ask;
 mod text;
 
+pub(super) use ask::check;
+
 use super::{
     authorities::AuthorityArguments,
     place::LogsArguments,
