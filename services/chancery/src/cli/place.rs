@@ -58,14 +58,21 @@ pub(super) struct Place {
 impl InstanceArguments {
     /// Reads the configuration file, if one is named.
     pub(super) fn place(&self) -> anyhow::Result<Place> {
-        let Some(Configuration { data, database, .. }) = self.configuration()? else {
-            return Ok(Place { data: self.data.clone().unwrap_or_else(|| DEFAULT.into()), database: None });
-        };
-        Ok(Place { data, database: database.map(|database| database.url) })
+        Ok(self.place_in(self.configuration()?.as_ref()))
+    }
+
+    /// The place that a configuration names, or these options without one.
+    fn place_in(&self, configuration: Option<&Configuration>) -> Place {
+        match configuration {
+            Some(Configuration { data, database, .. }) => {
+                Place { data: data.clone(), database: database.as_ref().map(|database| database.url.clone()) }
+            }
+            None => Place { data: self.data.clone().unwrap_or_else(|| DEFAULT.into()), database: None },
+        }
     }
 
     /// The configuration, if a file is named.
-    pub(super) fn configuration(&self) -> anyhow::Result<Option<Configuration>> {
+    fn configuration(&self) -> anyhow::Result<Option<Configuration>> {
         self.only_file()?.map(Configuration::load).transpose()
     }
 
@@ -89,9 +96,9 @@ impl InstanceArguments {
 
     /// The file of the audit log.
     fn audit(&self) -> anyhow::Result<PathBuf> {
-        let configured = self.config.as_ref().map(|file| Configuration::load(file)).transpose()?;
-        let named = configured.and_then(|configuration| configuration.ca.audit);
-        Ok(named.unwrap_or(self.data()?.join("audit.jsonl")))
+        let configuration = self.configuration()?;
+        let usual = self.place_in(configuration.as_ref()).data.join("audit.jsonl");
+        Ok(configuration.and_then(|configuration| configuration.ca.audit).unwrap_or(usual))
     }
 }
 
@@ -112,23 +119,21 @@ impl LogsArguments {
 
     /// Reads the configuration file, if one is named. `--database` wins: it may name another user.
     pub(super) fn place(&self) -> anyhow::Result<Place> {
-        let Place { data, database } = self.instance.place()?;
-        Ok(Place { data, database: self.database.clone().or(database) })
+        Ok(self.read()?.0)
     }
 
-    /// The configuration file, if one is named.
-    pub(super) fn configuration(&self) -> anyhow::Result<Option<Configuration>> {
-        self.instance.configuration()
+    /// The same, with the configuration, if a file is named.
+    pub(super) fn read(&self) -> anyhow::Result<(Place, Option<Configuration>)> {
+        let configuration = self.instance.configuration()?;
+        let Place { data, database } = self.instance.place_in(configuration.as_ref());
+        Ok((Place { data, database: self.database.clone().or(database) }, configuration))
     }
 }
 
 impl Place {
     /// The database of the logs.
     pub(super) fn database(&self) -> Location {
-        match &self.database {
-            Some(url) => Location::Server(url.clone()),
-            None => Location::File(database_file(&self.data)),
-        }
+        database(&self.data, self.database.as_deref())
     }
 
     /// The database of the logs, which must be there.
@@ -141,6 +146,11 @@ impl Place {
         }
         Ok(self.database())
     }
+}
+
+/// The database of the logs of an instance: the one at this URL, or else a file in the data directory.
+pub(super) fn database(data: &Path, url: Option<&str>) -> Location {
+    url.map_or_else(|| Location::File(database_file(data)), |url| Location::Server(url.to_owned()))
 }
 
 /// The database of the logs in a data directory, where it is a file.

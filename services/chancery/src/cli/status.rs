@@ -6,6 +6,8 @@
 mod ask;
 mod text;
 
+pub(super) use ask::check;
+
 use super::{
     authorities::AuthorityArguments,
     place::LogsArguments,
@@ -99,7 +101,7 @@ fn parsed(said: &Value) -> Result<InstanceStatus, AskError> {
 
 /// Reads an instance here, and asks its servers.
 async fn read(logs: &LogsArguments, authorities: Option<&Path>) -> anyhow::Result<InstanceStatus> {
-    let (place, configuration) = (logs.place()?, logs.configuration()?);
+    let (place, configuration) = logs.read()?;
     ensure!(
         place.data.join("instance.json").exists(),
         "there is no instance in {}; name its data directory with --data, or the configuration of its servers with --config",

@@ -1,7 +1,11 @@
 //! What the running server says of itself: the lines of `/readyz?verbose`.
 
 use super::finding::Finding;
-use crate::{cli::health, configuration::Configuration};
+use crate::{
+    cli::{health, status::check},
+    configuration::Configuration,
+    instance::{CheckResult, CheckStatus},
+};
 use chancery_address::BaseUrl;
 use std::path::Path;
 
@@ -25,20 +29,22 @@ fn findings(subject: &str, answer: anyhow::Result<String>, start: &str) -> Vec<F
             return vec![Finding::error(CHECK, subject, &format!("the server does not run here: {error:#}"), &action)];
         }
     };
-    let passed = text.lines().filter(|line| line.starts_with("[+]")).count();
-    let mut findings: Vec<Finding> = text.lines().filter_map(|line| told(subject, line)).collect();
+    let checks: Vec<CheckStatus> = text.lines().filter_map(check).collect();
+    let passed = checks.iter().filter(|check| check.result == CheckResult::Passed).count();
+    let mut findings: Vec<Finding> = checks.iter().filter_map(|check| told(subject, check)).collect();
     findings.push(Finding::ok(CHECK, subject, &format!("the server answers, and {passed} of its checks pass")));
     findings
 }
 
-/// A line of a check that does not pass.
-fn told(subject: &str, line: &str) -> Option<Finding> {
+/// A check that does not pass.
+fn told(subject: &str, CheckStatus { role, check, result, message }: &CheckStatus) -> Option<Finding> {
     let action = "do what the reason says; for each check there is more in docs/src/operate/runbook.md";
-    if let Some((name, reason)) = line.strip_prefix("[!]").and_then(|rest| rest.split_once(" warning: ")) {
-        return Some(Finding::warning(CHECK, &format!("{subject} {name}"), reason, action));
+    let (subject, reason) = (format!("{subject} {role} {check}"), message.as_deref().unwrap_or_default());
+    match result {
+        CheckResult::Passed => None,
+        CheckResult::Warning => Some(Finding::warning(CHECK, &subject, reason, action)),
+        CheckResult::Failed => Some(Finding::error(CHECK, &subject, reason, action)),
     }
-    let (name, reason) = line.strip_prefix("[-]")?.split_once(" failed: ")?;
-    Some(Finding::error(CHECK, &format!("{subject} {name}"), reason, action))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use super::{files::SecretFile, finding::Finding, web::Place};
 use crate::{
-    cli::config::is_server,
+    cli::{config::is_server, place},
     command::quoted,
     configuration::Configuration,
     dev,
@@ -62,7 +62,7 @@ impl Subject {
         Ok(Self {
             configuration: None,
             data: data.to_owned(),
-            database: Location::File(data.join("chancery.db")),
+            database: place::database(data, None),
             places: vec![Place { url: url.clone(), has_logs: true }],
             ca: url.clone(),
             trust: url,
@@ -97,10 +97,10 @@ impl Subject {
         let issuer_files = [("issuers.toml", configuration.ca.issuers.clone())];
         Ok(Self {
             data: configuration.data.clone(),
-            database: match &configuration.database {
-                Some(database) => Location::Server(database.url.clone()),
-                None => Location::File(configuration.data.join("chancery.db")),
-            },
+            database: place::database(
+                &configuration.data,
+                configuration.database.as_ref().map(|database| database.url.as_str()),
+            ),
             places: distinct(urls, &log),
             ca,
             trust,

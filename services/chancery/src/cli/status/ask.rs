@@ -71,7 +71,7 @@ async fn ask(server: &Server) -> Result<Said, AskError> {
 }
 
 /// A line of `/readyz?verbose`, if it is one of a check.
-fn check(line: &str) -> Option<CheckStatus> {
+pub(in crate::cli) fn check(line: &str) -> Option<CheckStatus> {
     let (mark, rest) = line.split_at_checked(3)?;
     let (role, rest) = rest.split_once(' ')?;
     let (result, check, message) = match mark {
